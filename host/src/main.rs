@@ -1,0 +1,3 @@
+//! The adeval command line.
+
+fn main() {}

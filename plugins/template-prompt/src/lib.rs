@@ -1,0 +1,1 @@
+//! Reference plugin: template-prompt.
