@@ -88,7 +88,8 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Message> {
 pub fn decode<T: DeserializeOwned>(message: Message) -> Result<T> {
     let Message { body, attachments } = message;
     let (outcome, _) = scoped(attachments, || rmp_serde::from_slice(&body));
-    outcome.map_err(|e| PluginError::new(ErrorKind::ContractViolation, format!("a message cannot be read: {e}")))
+    outcome
+        .map_err(|e| PluginError::new(ErrorKind::ContractViolation, format!("a message cannot be read: {e}")))
 }
 
 #[cfg(test)]

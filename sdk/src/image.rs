@@ -104,7 +104,9 @@ impl Image {
     }
 
     fn view<P: image::Pixel<Subpixel = u8>>(&self, format: PixelFormat) -> Option<ImageBuffer<P, &[u8]>> {
-        (self.format == format).then(|| ImageBuffer::from_raw(self.width, self.height, self.bytes())).flatten()
+        (self.format == format)
+            .then(|| ImageBuffer::from_raw(self.width, self.height, self.bytes()))
+            .flatten()
     }
 
     /// A copy as RGBA; an image without alpha becomes opaque.

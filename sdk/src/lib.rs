@@ -41,15 +41,21 @@
 //!
 //! Build it as a `cdylib`, and `adeval plugin list --plugins DIR` shows it.
 
+pub mod abi;
 mod background;
+pub mod client;
 mod codec;
 mod component;
 mod context;
 mod embedder;
+pub mod endpoint;
 mod error;
 mod image;
+mod library;
+mod manifest;
 mod optimizer;
 mod placement;
+pub mod prelude;
 mod product;
 mod prompt;
 mod reward;
@@ -61,8 +67,11 @@ pub use codec::{Message, decode, encode};
 pub use component::{Component, ComponentInfo, Determinism, Environment, Kind};
 pub use context::{CallContext, CallHost};
 pub use embedder::{EmbedRequest, Embedding, EncoderInfo, FeatureMap, ImageEmbedder};
+pub use endpoint::Endpoint;
 pub use error::{ErrorKind, PluginError, Result};
 pub use image::{Image, MAX_SIDE, PixelFormat};
+pub use library::Library;
+pub use manifest::{ComponentManifest, ContractVersion, FEATURES, Manifest};
 pub use optimizer::{
     Corruption, LogProbs, LossAndGradient, OptimizerNeeds, PreferenceBatch, RlOptimizer, SampleEvidence,
     SampleGradient,

@@ -104,7 +104,9 @@ impl PreferenceBatch {
         for (g, group) in self.groups.iter().enumerate() {
             if group.len() < needs.samples_per_product as usize {
                 let (have, want) = (group.len(), needs.samples_per_product);
-                return Err(PluginError::invalid_request(format!("group {g} has {have} samples, {want} are needed")));
+                return Err(PluginError::invalid_request(format!(
+                    "group {g} has {have} samples, {want} are needed"
+                )));
             }
             for (s, sample) in group.iter().enumerate() {
                 sample.validate(needs).map_err(|mut e| {
@@ -130,8 +132,13 @@ impl SampleEvidence {
             if probs.current.len() != probs.reference.len() {
                 return Err(PluginError::invalid_request("current and reference log-probs differ in number"));
             }
-            if probs.current.iter().chain(&probs.reference).any(|p| !p.is_finite()) || !self.reward.is_finite() {
-                return Err(PluginError::new(crate::ErrorKind::Numerical, "a log-prob or reward is not finite"));
+            if probs.current.iter().chain(&probs.reference).any(|p| !p.is_finite())
+                || !self.reward.is_finite()
+            {
+                return Err(PluginError::new(
+                    crate::ErrorKind::Numerical,
+                    "a log-prob or reward is not finite",
+                ));
             }
         }
         Ok(())

@@ -39,8 +39,11 @@ impl CutOut {
     /// `InvalidRequest` when the image has no alpha channel or no visible pixel.
     pub fn of(product: &Product) -> Result<Self> {
         let view = product.image.as_rgba().ok_or_else(|| {
-            PluginError::invalid_request(format!("product \"{}\": its image has no alpha channel", product.id))
-                .with_hint("give an RGBA cut-out, or load it through the host, which cuts it out")
+            PluginError::invalid_request(format!(
+                "product \"{}\": its image has no alpha channel",
+                product.id
+            ))
+            .with_hint("give an RGBA cut-out, or load it through the host, which cuts it out")
         })?;
         let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
         for (x, y, _) in view.enumerate_pixels().filter(|(_, _, p)| p.0[3] > 0) {
@@ -96,7 +99,9 @@ impl CutOut {
     pub fn resample(&self, placement: &Placement) -> Result<RgbaImage> {
         let (width, height) = (placement.width, placement.height);
         if width == 0 || height == 0 {
-            return Err(PluginError::invalid_request(format!("a placement of {width}x{height} pixels has no area")));
+            return Err(PluginError::invalid_request(format!(
+                "a placement of {width}x{height} pixels has no area"
+            )));
         }
         if (width, height) == self.pixels.dimensions() {
             return Ok(self.pixels.clone());
@@ -106,9 +111,9 @@ impl CutOut {
         // SAFETY: `CpuExtensions::None` asks for no instruction set at all.
         unsafe { resizer.set_cpu_extensions(CpuExtensions::None) };
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-        resizer
-            .resize(&self.pixels, &mut out, &options)
-            .map_err(|e| PluginError::new(ErrorKind::Other, format!("the product cannot be resampled: {e}")))?;
+        resizer.resize(&self.pixels, &mut out, &options).map_err(|e| {
+            PluginError::new(ErrorKind::Other, format!("the product cannot be resampled: {e}"))
+        })?;
         Ok(out)
     }
 }

@@ -152,7 +152,10 @@ impl PromptRequest {
     /// `InvalidRequest`, naming the field.
     pub fn validate(&self) -> Result<()> {
         let bad = |field: &str, value: f64, rule: &str| {
-            PluginError::invalid_request(format!("prompt request for \"{}\": {field} is {value}, {rule}", self.product.id))
+            PluginError::invalid_request(format!(
+                "prompt request for \"{}\": {field} is {value}, {rule}",
+                self.product.id
+            ))
         };
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
             return Err(bad("temperature", self.temperature, "it must be above 0 and finite"));

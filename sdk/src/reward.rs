@@ -85,7 +85,8 @@ pub trait TrainableRewardModel: RewardModel {
     ///
     /// # Errors
     /// `Numerical` when the loss is not finite.
-    fn accumulate_gradient(&mut self, pairs: &[LabelledPair], cx: &CallContext<'_>) -> Result<TrainingReport>;
+    fn accumulate_gradient(&mut self, pairs: &[LabelledPair], cx: &CallContext<'_>)
+    -> Result<TrainingReport>;
 
     /// Takes one optimizer step with the gradient so far, and clears it.
     ///
