@@ -37,10 +37,11 @@ fn entry(out: &mut String, row: &serde_json::Value, folder: &Path) -> Result<(),
             )
         }
         "surface" => format!(
-            "Role::Surface(Surface {{ tile: {:?}, gloss: {:?}, wall: {} }})",
+            "Role::Surface(Surface {{ tile: {:?}, gloss: {:?}, wall: {}, loose: {} }})",
             number(row, "tile")?,
             number(row, "gloss")?,
             row["wall"].as_bool().ok_or("`wall` is not a boolean")?,
+            row["loose"].as_bool().ok_or("`loose` is not a boolean")?,
         ),
         other => return Err(format!("kind \"{other}\" is neither backdrop nor surface").into()),
     };

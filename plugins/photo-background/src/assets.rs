@@ -68,6 +68,8 @@ pub struct Surface {
     pub gloss: f32,
     /// Whether it can also be a wall.
     pub wall: bool,
+    /// Whether it has no lines that must join up, so that shifted copies may be mixed.
+    pub loose: bool,
 }
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));

@@ -92,7 +92,8 @@ fn before_place(
 ) -> Option<Scene> {
     let behind = Behind::Photograph(asset, place);
     let of_floor = |a: &Asset| place.floor.contains(&a.id);
-    if place.ground.is_some() && named.is_none_or(|(a, _)| asset.names.iter().any(|n| a.names.contains(n))) {
+    let shown = |a: &Asset| a.names.iter().any(|n| asset.names.contains(n) || asset.words.contains(n));
+    if place.ground.is_some() && (large || named.is_none_or(|(a, _)| shown(a))) {
         return Some(Scene { behind, surface: None, ground: Ground::Natural });
     }
     let on_ground = large || words.has_any(&GROUND_WORDS);

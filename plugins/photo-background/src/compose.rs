@@ -4,6 +4,7 @@ use crate::backdrop::{self, Crop};
 use crate::camera::{self, Camera};
 use crate::choose::{Behind, Ground, Scene, choose, draw};
 use crate::grade::Grade;
+use crate::occlusion;
 use crate::parameters::Parameters;
 use crate::surface::{self, Plane};
 use crate::words::Words;
@@ -56,6 +57,7 @@ pub fn compose(request: &BackgroundRequest, parameters: &Parameters) -> Result<C
     let (mut canvas, light) = stage.build()?;
     let silhouette =
         Silhouette::new(&product, (placement.left, placement.top), (canvas.width, canvas.height));
+    occlusion::darken(&mut canvas, &silhouette, stage.camera.tilt(), 0.75 * parameters.shadow);
     let reflection = stage.reflection();
     ground(&mut canvas, &silhouette, &product, &stage.shadow(&light), reflection.as_ref());
     let grade = Grade::of(&stage.words, parameters.grade);
@@ -148,7 +150,7 @@ impl Stage<'_> {
             (Ground::Natural, _) => self.camera.height as f32,
             (Ground::Table, _) => self.camera.row(1.42 + 0.4 * self.draw("edge")),
             (_, Behind::Wall(..)) => self.camera.row(self.wall_distance()),
-            (_, Behind::Photograph(..)) => self.camera.row(1.9),
+            (_, Behind::Photograph(..)) => self.camera.row(1.75),
         }
     }
 
@@ -161,7 +163,7 @@ impl Stage<'_> {
         let sweep = matches!(self.scene.behind, Behind::Wall(..));
         let soft = match self.scene.ground {
             Ground::Blend if sweep => 0.09 * height,
-            Ground::Blend => 0.42 * (self.camera.stand - edge),
+            Ground::Blend => 0.55 * (self.camera.stand - edge),
             _ => (1.3 * defocus).max(0.9),
         };
         let plane = Plane {
@@ -186,7 +188,7 @@ impl Stage<'_> {
         let around = canvas.mean();
         let strength = luminance(around).max(1e-4);
         let chroma = around.map(|v| (v / strength).clamp(0.3, 2.5));
-        let key = (strength / 0.30).sqrt().clamp(0.45, 1.25);
+        let key = (strength / 0.26).powf(0.4).clamp(0.5, 1.3);
         let lit = mix([1.0; 3], chroma, 0.45).map(|v| v * key);
         if self.scene.ground != Ground::Blend {
             return lit;

@@ -11,6 +11,7 @@ mod camera;
 mod choose;
 mod compose;
 mod grade;
+mod occlusion;
 mod parameters;
 mod surface;
 mod texture;

@@ -3,7 +3,7 @@
 use crate::assets::Surface;
 use crate::camera::Camera;
 use crate::texture::{Edge, Texture};
-use adeval_compositing::{Canvas, blur, noise::smoothstep};
+use adeval_compositing::{Canvas, blur, noise, noise::smoothstep};
 use rayon::prelude::*;
 
 /// Samples along the line of sight a pixel, against the strong foreshortening.
@@ -54,7 +54,7 @@ pub fn draw(canvas: &mut Canvas, texture: &Texture, surface: &Surface, camera: &
         });
         for (x, to) in row.iter_mut().enumerate() {
             let across = camera.ground(x as f32 + 0.5, middle).0 * texels;
-            let color = average(texture, plane, across, &away, lod);
+            let color = covering(texture, surface, plane, across, &away, lod);
             let shade = lighting(plane, (x as f32 + 0.5) / w as f32 - 0.5, depth);
             let seen = mirror.at(x, middle);
             for (i, value) in to.iter_mut().enumerate() {
@@ -64,6 +64,31 @@ pub fn draw(canvas: &mut Canvas, texture: &Texture, surface: &Surface, camera: &
             }
         }
     });
+}
+
+/// The texture's colour; two shifted copies in patches where that hides its repeats.
+fn covering(
+    texture: &Texture,
+    surface: &Surface,
+    plane: &Plane,
+    across: f32,
+    away: &[f32; TAPS],
+    lod: f32,
+) -> [f32; 3] {
+    let one = average(texture, plane, across, away, lod);
+    if !surface.loose {
+        return one;
+    }
+    let (w, h) = (texture.width(), texture.height());
+    let patch = noise::value(across / w * 2.3 + 40.0, away[0] / h * 2.3 + 40.0, 7);
+    let t = smoothstep(0.40, 0.60, patch);
+    if t <= 0.0 {
+        return one;
+    }
+    // Turned by a right angle and scaled a little, so that no feature comes twice.
+    let shifted = Plane { turned: !plane.turned, offset: (plane.offset.0 + 0.37, plane.offset.1 + 0.61), ..*plane };
+    let other = average(texture, &shifted, across * 0.87, &away.map(|a| a * 0.87), lod);
+    std::array::from_fn(|i| one[i] + (other[i] - one[i]) * t)
 }
 
 fn average(texture: &Texture, plane: &Plane, across: f32, away: &[f32; TAPS], lod: f32) -> [f32; 3] {
@@ -82,7 +107,7 @@ fn average(texture: &Texture, plane: &Plane, across: f32, away: &[f32; TAPS], lo
 fn lighting(plane: &Plane, u: f32, depth: f32) -> f32 {
     let side = 1.0 + 0.30 * plane.light * u * 2.0;
     let v = depth - 0.45;
-    let pool = 0.80 + 0.30 * (-(u * u * 2.2 + v * v * 1.6)).exp();
+    let pool = 0.86 + 0.32 * (-(u * u * 2.2 + v * v * 1.6)).exp();
     let front = 1.0 - 0.22 * smoothstep(0.55, 1.1, depth);
     (side * pool * front).max(0.05)
 }

@@ -71,11 +71,6 @@ impl Words {
         }
         Self(self.0.iter().zip(keep).filter(|(_, keep)| *keep).map(|(w, _)| w.clone()).collect())
     }
-
-    /// Whether nothing is left.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 fn canonical(word: &str) -> String {
