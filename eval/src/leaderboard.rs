@@ -1,15 +1,18 @@
 //! The ranked board: evidence in, rows with intervals, ties and costs out.
 //!
-//! The host fills an [`Evidence`] from its run store and calls `leaderboard`. Nothing depends on the order in which
+//! The host fills an [`Evidence`] from its run store and calls [`leaderboard`]. Nothing depends on the order in which
 //! entries, products, items or comparisons are listed.
 
 mod board;
+mod build;
 mod evidence;
+mod index;
 
 pub use board::{
-    Cell, Column, Cost, Coverage, Direction, JudgeReport, Leaderboard, PairwiseResult, RankRange, Row,
+    Column, Cost, Coverage, Direction, JudgeReport, Leaderboard, PairwiseResult, RankRange, Row,
     SCHEMA_VERSION,
 };
+pub use build::leaderboard;
 pub use evidence::{
     Comparison, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options, ReferenceFeatures, Score,
 };

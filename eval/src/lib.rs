@@ -3,12 +3,24 @@
 //! Everything here is pure: no files, no plugins, no clock, no global random numbers. The same input gives the same
 //! bytes on any number of threads. `docs/metrics.md` defines every number.
 
+pub mod bootstrap;
+pub mod bradley_terry;
 mod error;
+mod frechet;
 mod interval;
 pub mod leaderboard;
+mod linalg;
+mod moments;
+pub mod paired;
+mod preference;
 
+pub use bootstrap::{Bootstrap, ClusterTable};
 pub use error::EvalError;
+pub use frechet::{frechet_estimate, frechet_from_moments, frechet_from_rows};
 pub use interval::{Estimate, Method};
+pub use leaderboard::leaderboard;
+pub use moments::Moments;
+pub use preference::{Orders, Preferences, Question};
 
 /// The result of this crate's functions.
 pub type Result<T, E = EvalError> = std::result::Result<T, E>;

@@ -59,9 +59,6 @@ pub struct Column {
     pub meaning: String,
 }
 
-/// A number in the board; absent from [`Row::cells`] when there is no evidence for it.
-pub type Cell = Estimate;
-
 /// The ranks that an entry may hold: entries that cannot be told apart share them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RankRange {
@@ -100,8 +97,8 @@ pub struct Row {
     pub description: String,
     /// Ranks that it may hold; absent when the primary column has no value for it.
     pub rank: Option<RankRange>,
-    /// Numbers by column id.
-    pub cells: BTreeMap<String, Cell>,
+    /// Numbers by column id; a column without evidence for this entry is absent.
+    pub cells: BTreeMap<String, Estimate>,
     /// How much of the plan was done.
     pub coverage: Coverage,
     /// What it costs.

@@ -46,7 +46,7 @@ pub struct Item {
     pub sample: u32,
     /// Wall time that the entry's plugins took for it, in seconds.
     pub seconds: Option<f64>,
-    /// `product_fidelity`, in [0, 1].
+    /// [`crate::Fidelity::product_fidelity`], in [0, 1].
     pub fidelity: Option<f64>,
     /// Features by encoder name.
     pub features: BTreeMap<String, Vec<f32>>,

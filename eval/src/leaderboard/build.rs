@@ -1,0 +1,360 @@
+//! From evidence to a board.
+
+use super::board::{Column, Coverage, Direction, JudgeReport, Leaderboard, PairwiseResult, RankRange, Row};
+use super::index::{Index, IndexedEntry, IndexedJudge};
+use super::{Evidence, Options, SCHEMA_VERSION};
+use crate::{
+    Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry, frechet_estimate,
+    paired,
+};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// A column with its values by entry (in the index's order).
+struct Filled {
+    column: Column,
+    values: Vec<Option<Estimate>>,
+}
+
+/// Computes the ranked board.
+///
+/// Failed creatives are left out of the metrics (coverage and failures say so) and entries are compared on the products
+/// that both have. The result depends on the evidence and the options alone: not on listing order, not on threads.
+///
+/// # Errors
+/// [`EvalError`] names the entry, product and metric of a value that is not finite or out of range, of an unknown or
+/// repeated id, or of features whose sizes differ.
+pub fn leaderboard(evidence: &Evidence, options: &Options) -> Result<Leaderboard> {
+    let bootstrap = Bootstrap { seed: options.seed, resamples: options.resamples, level: options.level };
+    bootstrap.validate()?;
+    if !(0.0..0.5).contains(&options.tie_margin) {
+        let value = options.tie_margin.to_string();
+        return Err(EvalError::BadOption { option: "tie_margin", value, rule: "it must lie in [0, 0.5)" });
+    }
+    let index = Index::new(evidence)?;
+    let primary = primary_judge(&index, options)?;
+    let mut notes = evidence.notes.clone();
+    let judged: Vec<(&IndexedJudge, Preferences)> = index
+        .judges
+        .iter()
+        .map(|j| Ok((j, j.preferences(&index, options.tie_margin)?)))
+        .collect::<Result<_>>()?;
+
+    let mut columns = Vec::new();
+    for (judge, preferences) in &judged {
+        columns.extend(judge_columns(judge, preferences, &index, &bootstrap)?);
+    }
+    columns.extend(fidelity_column(&index, &bootstrap)?);
+    columns.extend(frechet_columns(&index, options.level, &mut notes)?);
+    columns.extend(cost_columns(&index));
+    // The ranking column stands first.
+    let (primary_column, table) = match primary.map(|p| &judged[p]) {
+        Some((judge, preferences)) => (format!("win_rate:{}", judge.id), preferences.table()),
+        None => (String::new(), ClusterTable::new(index.products.len(), index.entries.len())),
+    };
+    columns.sort_by_key(|c| c.column.id != primary_column);
+    if primary.is_none() {
+        notes.push("No judge compared the entries, so they are not ranked.".into());
+    }
+    incomplete_notes(&index, &judged, &mut notes);
+
+    let values = columns.iter().find(|c| c.column.id == primary_column).map(|c| c.values.as_slice());
+    let order = ranking(&index, values);
+    let preferences = primary.map(|p| &judged[p].1);
+    let pairwise = pairwise(&index, &order, &table, preferences, &bootstrap)?;
+    let rows =
+        order.iter().map(|&e| row(&index.entries[e], e, &columns, values, &pairwise, &index)).collect();
+    notes.sort();
+    notes.dedup();
+    Ok(Leaderboard {
+        schema_version: SCHEMA_VERSION,
+        title: evidence.title.clone(),
+        products: index.products.len(),
+        level: options.level,
+        primary_column,
+        columns: columns.into_iter().map(|c| c.column).collect(),
+        rows,
+        pairwise: pairwise.into_iter().map(|(_, _, result)| result).collect(),
+        judges: judged.iter().map(|(judge, preferences)| judge_report(judge, preferences)).collect(),
+        notes,
+    })
+}
+
+fn primary_judge(index: &Index<'_>, options: &Options) -> Result<Option<usize>> {
+    match &options.primary_judge {
+        None => Ok((!index.judges.is_empty()).then_some(0)),
+        Some(id) => match index.judges.iter().position(|j| j.id == id) {
+            Some(at) => Ok(Some(at)),
+            None => Err(EvalError::Unknown {
+                place: "option primary_judge".into(),
+                what: "judge",
+                name: id.clone(),
+                known: index.judges.iter().map(|j| j.id).collect::<Vec<_>>().join(", "),
+            }),
+        },
+    }
+}
+
+fn column(id: String, title: &str, unit: &str, direction: Direction, meaning: &str) -> Column {
+    Column { id, title: title.into(), unit: unit.into(), direction, meaning: meaning.into() }
+}
+
+fn judge_columns(
+    judge: &IndexedJudge<'_>,
+    preferences: &Preferences,
+    index: &Index<'_>,
+    bootstrap: &Bootstrap,
+) -> Result<Vec<Filled>> {
+    let id = judge.id;
+    let of = |title: &str| if index.judges.len() > 1 { format!("{title} ({id})") } else { title.into() };
+    let mut filled = vec![
+        Filled {
+            column: column(
+                format!("win_rate:{id}"),
+                &of("Win rate"),
+                "share",
+                Direction::Higher,
+                &format!(
+                    "How often {id} prefers the entry's creative to another entry's for the same product; ties as half"
+                ),
+            ),
+            values: preferences.win_rates(bootstrap)?,
+        },
+        Filled {
+            column: column(
+                format!("strength:{id}"),
+                &of("Strength"),
+                "log-odds",
+                Direction::Higher,
+                &format!("Bradley-Terry strength under {id}; 0 is the mean entry"),
+            ),
+            values: bradley_terry::strengths(preferences, bootstrap)?,
+        },
+    ];
+    if !judge.scores.is_empty() {
+        filled.push(Filled {
+            column: column(
+                format!("predicted_ctr:{id}"),
+                &of("Predicted CTR"),
+                "share",
+                Direction::Higher,
+                &format!(
+                    "Mean click-through rate that {id} predicts; a model's opinion, not observed clicks"
+                ),
+            ),
+            values: index.means(judge.scores.iter().copied()).means(bootstrap, false)?,
+        });
+    }
+    Ok(filled)
+}
+
+fn fidelity_column(index: &Index<'_>, bootstrap: &Bootstrap) -> Result<Option<Filled>> {
+    let values: Vec<_> = index.items(|item| item.fidelity);
+    if values.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Filled {
+        column: column(
+            "product_fidelity".into(),
+            "Product fidelity",
+            "share",
+            Direction::Higher,
+            "How far the product's own pixels are kept in the creative; 1 is untouched",
+        ),
+        values: index.means(values.into_iter()).means(bootstrap, false)?,
+    }))
+}
+
+fn frechet_columns(index: &Index<'_>, level: f64, notes: &mut Vec<String>) -> Result<Vec<Filled>> {
+    let mut filled = Vec::new();
+    for reference in &index.references {
+        let encoder = &reference.encoder;
+        let samples: Vec<(Vec<&[f32]>, Vec<usize>)> =
+            index.entries.iter().map(|entry| entry.features(encoder)).collect();
+        let values = samples
+            .par_iter()
+            .map(|(rows, clusters)| {
+                (rows.len() >= 2)
+                    .then(|| frechet_estimate(rows, clusters, &reference.rows, level))
+                    .transpose()
+            })
+            .collect::<Result<Vec<_>>>()?;
+        frechet_notes(encoder, &samples, reference.rows.first().map_or(0, Vec::len), notes);
+        filled.push(Filled {
+            column: column(
+                format!("fd:{encoder}"),
+                &format!("FD-{encoder}"),
+                "",
+                Direction::Lower,
+                &format!(
+                    "Fréchet distance of {encoder} features from the {} reference images",
+                    reference.rows.len()
+                ),
+            ),
+            values,
+        });
+    }
+    Ok(filled)
+}
+
+fn frechet_notes(
+    encoder: &str,
+    samples: &[(Vec<&[f32]>, Vec<usize>)],
+    dimension: usize,
+    notes: &mut Vec<String>,
+) {
+    let counts: Vec<usize> = samples.iter().map(|(rows, _)| rows.len()).filter(|n| *n >= 2).collect();
+    let (Some(&least), Some(&most)) = (counts.iter().min(), counts.iter().max()) else { return };
+    if least < dimension {
+        notes.push(format!(
+            "FD-{encoder} has {least} to {most} images an entry for {dimension} features: the value is biased upwards; compare it only at equal numbers of images."
+        ));
+    }
+    if least != most {
+        notes.push(format!(
+            "FD-{encoder}: entries have different numbers of images ({least} to {most}), and fewer images make it larger."
+        ));
+    }
+}
+
+fn cost_columns(index: &Index<'_>) -> Vec<Filled> {
+    let seconds = index
+        .entries
+        .iter()
+        .map(|entry| Some(Estimate::plain(entry.cost.seconds_per_creative?, entry.items.len())))
+        .collect();
+    let memory = index
+        .entries
+        .iter()
+        .map(|entry| Some(Estimate::plain(entry.cost.peak_memory_bytes? as f64, entry.items.len())))
+        .collect();
+    let meaning = "Median wall time that the entry's plugins take for one creative, on this machine";
+    vec![
+        Filled {
+            column: column("seconds_per_creative".into(), "s per creative", "s", Direction::Lower, meaning),
+            values: seconds,
+        },
+        Filled {
+            column: column(
+                "peak_memory".into(),
+                "Peak memory",
+                "bytes",
+                Direction::Lower,
+                "Largest resident memory of the entry's workers",
+            ),
+            values: memory,
+        },
+    ]
+}
+
+fn incomplete_notes(index: &Index<'_>, judged: &[(&IndexedJudge<'_>, Preferences)], notes: &mut Vec<String>) {
+    for entry in &index.entries {
+        if entry.items.len() < entry.planned {
+            notes.push(format!(
+                "{}: {} of {} creatives were made; its numbers are over those.",
+                entry.id,
+                entry.items.len(),
+                entry.planned
+            ));
+        }
+    }
+    for (judge, preferences) in judged {
+        let missing = preferences.orders.pairs - preferences.orders.both;
+        if missing > 0 {
+            notes.push(format!("{}: {missing} pairs were answered in one order only.", judge.id));
+        }
+    }
+}
+
+/// Entries, best first: by the primary column, then by id; those without a value last.
+fn ranking(index: &Index<'_>, values: Option<&[Option<Estimate>]>) -> Vec<usize> {
+    let value = |e: usize| values.and_then(|v| v[e]).map_or(f64::NEG_INFINITY, |v| v.value);
+    let mut order: Vec<usize> = (0..index.entries.len()).collect();
+    order.sort_by(|&a, &b| value(b).total_cmp(&value(a)).then(a.cmp(&b)));
+    order
+}
+
+type Pair = (usize, usize, PairwiseResult);
+
+fn pairwise(
+    index: &Index<'_>,
+    order: &[usize],
+    table: &ClusterTable,
+    preferences: Option<&Preferences>,
+    bootstrap: &Bootstrap,
+) -> Result<Vec<Pair>> {
+    let mut pairs = Vec::new();
+    for (at, &a) in order.iter().enumerate() {
+        for &b in &order[at + 1..] {
+            if !table.differences(a, b).is_empty() {
+                pairs.push((a, b));
+            }
+        }
+    }
+    let compared = paired::compare(table, &pairs, bootstrap)?;
+    let rates = match preferences {
+        Some(preferences) => preferences.head_to_head(&pairs, bootstrap)?,
+        None => vec![None; pairs.len()],
+    };
+    let corrected = paired::holm(&compared.iter().map(|c| c.p).collect::<Vec<_>>());
+    let results = pairs.iter().zip(compared).zip(rates).zip(corrected);
+    Ok(results
+        .map(|(((&(a, b), paired), win_rate), p_holm)| {
+            let result = PairwiseResult {
+                a: index.entries[a].id.into(),
+                b: index.entries[b].id.into(),
+                win_rate,
+                difference: paired.difference,
+                p: paired.p,
+                p_holm,
+                significant: p_holm < 1.0 - bootstrap.level,
+            };
+            (a, b, result)
+        })
+        .collect())
+}
+
+fn row(
+    entry: &IndexedEntry<'_>,
+    at: usize,
+    columns: &[Filled],
+    values: Option<&[Option<Estimate>]>,
+    pairwise: &[Pair],
+    index: &Index<'_>,
+) -> Row {
+    let cells: BTreeMap<String, Estimate> =
+        columns.iter().filter_map(|c| Some((c.column.id.clone(), c.values[at]?))).collect();
+    Row {
+        entry: entry.id.into(),
+        description: entry.description.into(),
+        rank: values.filter(|v| v[at].is_some()).map(|v| rank(at, v, pairwise)),
+        cells,
+        coverage: Coverage { done: entry.items.len(), planned: entry.planned },
+        cost: entry.cost,
+        failures: index.failures(at),
+    }
+}
+
+fn rank(at: usize, values: &[Option<Estimate>], pairwise: &[Pair]) -> RankRange {
+    let ranked = values.iter().flatten().count();
+    let (mut better, mut worse) = (0, 0);
+    for (a, b, result) in pairwise.iter().filter(|(_, _, r)| r.significant) {
+        let a_wins = result.difference.value > 0.0;
+        let (winner, loser) = if a_wins { (*a, *b) } else { (*b, *a) };
+        better += usize::from(loser == at);
+        worse += usize::from(winner == at);
+    }
+    RankRange { best: 1 + better, worst: ranked - worse }
+}
+
+fn judge_report(judge: &IndexedJudge<'_>, preferences: &Preferences) -> JudgeReport {
+    let orders = preferences.orders;
+    JudgeReport {
+        judge: judge.id.into(),
+        pairs: orders.pairs,
+        both_orders: orders.both,
+        swap_consistency: orders.swap_consistency(),
+        position_bias: orders.position_bias(),
+        ties: if orders.pairs == 0 { 0.0 } else { orders.ties as f64 / orders.pairs as f64 },
+    }
+}
