@@ -45,10 +45,16 @@ pub fn compose(request: &BackgroundRequest, parameters: &Parameters) -> Result<C
     let shift = draw(request.seed, "shift") * 2.0 - 1.0;
     let placement = camera::place(&cut, request.size(), parameters.product_share, shift);
     let product = cut.resample(&placement)?;
-    let horizon = 0.26 + 0.08 * draw(request.seed, "horizon");
+    let mut horizon = 0.26 + 0.08 * draw(request.seed, "horizon");
+    let lies = !large && (placement.height as f32) < 0.62 * placement.width as f32;
+    if lies {
+        // Seen from higher up, so that all of the product is before the surface it lies on.
+        horizon = horizon.min(placement.top as f32 / request.height as f32 - 0.20);
+    }
     let size = if large { 1.1 } else { 0.42 };
     let stage = Stage {
         camera: Camera::new(request.size(), &placement, horizon, size),
+        behind_top: lies.then_some(placement.top as f32),
         scene,
         parameters,
         seed: request.seed,
@@ -57,7 +63,7 @@ pub fn compose(request: &BackgroundRequest, parameters: &Parameters) -> Result<C
     let (mut canvas, light) = stage.build()?;
     let silhouette =
         Silhouette::new(&product, (placement.left, placement.top), (canvas.width, canvas.height));
-    occlusion::darken(&mut canvas, &silhouette, stage.camera.tilt(), 0.75 * parameters.shadow);
+    occlusion::darken(&mut canvas, &silhouette, stage.camera.tilt(), 1.2 * parameters.shadow);
     let reflection = stage.reflection();
     ground(&mut canvas, &silhouette, &product, &stage.shadow(&light), reflection.as_ref());
     let grade = Grade::of(&stage.words, parameters.grade);
@@ -81,6 +87,8 @@ fn is_large(product: &Product) -> bool {
 /// A scene on its way to becoming a picture.
 struct Stage<'a> {
     camera: Camera,
+    /// Top of a product that lies flat: the surface reaches up to there.
+    behind_top: Option<f32>,
     scene: Scene,
     parameters: &'a Parameters,
     seed: u64,
@@ -138,6 +146,9 @@ impl Stage<'_> {
     }
 
     fn wall_distance(&self) -> f32 {
+        if let Some(top) = self.behind_top {
+            return self.camera.distance(top - 0.06 * self.camera.height as f32).clamp(1.6, 4.0);
+        }
         match self.scene.ground {
             Ground::Table => 2.3 + 0.6 * self.draw("wall distance"),
             _ => 1.55 + 0.35 * self.draw("wall distance"),
@@ -146,11 +157,15 @@ impl Stage<'_> {
 
     /// Row of the far edge of what the product stands on.
     fn edge(&self) -> f32 {
-        match (self.scene.ground, self.scene.behind) {
+        let row = match (self.scene.ground, self.scene.behind) {
             (Ground::Natural, _) => self.camera.height as f32,
             (Ground::Table, _) => self.camera.row(1.42 + 0.4 * self.draw("edge")),
             (_, Behind::Wall(..)) => self.camera.row(self.wall_distance()),
             (_, Behind::Photograph(..)) => self.camera.row(1.75),
+        };
+        match self.behind_top.filter(|_| self.scene.ground != Ground::Natural) {
+            Some(top) => row.min(top - 0.02 * self.camera.height as f32).max(self.camera.horizon + 4.0),
+            None => row,
         }
     }
 

@@ -23,6 +23,7 @@ pub use parameters::Parameters;
 
 use adeval_sdk::{
     BackgroundGenerator, BackgroundRequest, CallContext, Component, ComponentInfo, Creative, Environment, Result,
+    export_plugin,
 };
 use rayon::prelude::*;
 
@@ -57,3 +58,5 @@ impl BackgroundGenerator for PhotoBackground {
         requests.par_iter().map(|request| self.generate(request, cx)).collect()
     }
 }
+
+export_plugin! { background_generator: [PhotoBackground] }

@@ -12,7 +12,7 @@ pub fn darken(canvas: &mut Canvas, silhouette: &Silhouette, tilt: f32, strength:
     let wide = pool(silhouette, &weights, 1.5 * reach, 1.3 * reach * tilt);
     let mut plane = near;
     for (n, w) in plane.data.iter_mut().zip(&wide.data) {
-        *n = strength * (1.0 - (1.0 - 0.55 * n.min(1.0)) * (1.0 - 0.50 * w.min(1.0)));
+        *n = strength * (1.0 - (1.0 - 0.70 * n.min(1.0)) * (1.0 - 0.60 * w.min(1.0)));
     }
     canvas.shade(&plane, [0.06, 0.05, 0.05]);
 }

@@ -87,6 +87,9 @@ impl Texture {
 
 fn wrap(i: i32, n: u32, edge: Edge) -> usize {
     let n = n as i32;
+    if (0..n).contains(&i) {
+        return i as usize;
+    }
     match edge {
         Edge::Clamp => i.clamp(0, n - 1) as usize,
         Edge::Mirror => {
