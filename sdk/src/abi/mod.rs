@@ -31,9 +31,7 @@ pub mod reexports {
 #[macro_export]
 macro_rules! export_plugin {
     ($($kind:ident : [$($component:ty),* $(,)?]),* $(,)?) => {
-        #[doc(hidden)]
-        mod __adeval_plugin {
-            use super::*;
+        const _: () = {
             use $crate::abi::reexports as abi;
 
             fn library() -> $crate::Library {
@@ -53,7 +51,8 @@ macro_rules! export_plugin {
             pub static ADEVAL_PLUGIN_CONTRACT: u32 = $crate::ContractVersion::CURRENT.packed();
 
             #[unsafe(no_mangle)]
-            pub static _as_0root_1module_1loader: abi::LibHeader = {
+            #[allow(non_upper_case_globals)]
+            pub static _1as_0lib_1header_0root_bmodule_bloader: abi::LibHeader = {
                 extern "C" fn erased() -> abi::RootModuleResult {
                     abi::__call_root_module_loader(root)
                 }
@@ -61,7 +60,7 @@ macro_rules! export_plugin {
                     abi::LibHeader::from_constructor::<abi::PluginModuleRef>(erased, abi::CheckTypeLayout::Yes)
                 }
             };
-        }
+        };
     };
 }
 
@@ -70,6 +69,6 @@ mod tests {
     #[test]
     fn the_exported_symbol_is_the_one_that_is_looked_up() {
         // The macro needs the name as an identifier, so it is spelled out there.
-        assert_eq!(abi_stable::library::ROOT_MODULE_LOADER_NAME, "_as_0root_1module_1loader");
+        assert_eq!(abi_stable::library::ROOT_MODULE_LOADER_NAME, "_1as_0lib_1header_0root_bmodule_bloader");
     }
 }
