@@ -12,8 +12,9 @@ fn main() -> Result<(), Failure> {
     let rows: Vec<serde_json::Value> = serde_json::from_str(&index)?;
     let mut table = format!("pub(crate) static ASSETS: [Asset; {}] = [\n", rows.len());
     for row in &rows {
-        entry(&mut table, row, &folder)
-            .map_err(|e| format!("assets/index.json, {}: {e}", row["id"].as_str().unwrap_or("a row without id")))?;
+        entry(&mut table, row, &folder).map_err(|e| {
+            format!("assets/index.json, {}: {e}", row["id"].as_str().unwrap_or("a row without id"))
+        })?;
     }
     table.push_str("];\n");
     std::fs::write(PathBuf::from(std::env::var("OUT_DIR")?).join("assets.rs"), table)?;

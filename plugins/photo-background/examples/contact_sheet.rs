@@ -71,11 +71,15 @@ fn main() -> Result<(), Failure> {
     for round in ["first", "second"] {
         let start = std::time::Instant::now();
         generator.generate_batch(&requests, &CallContext::detached());
-        eprintln!("{round} round: {:.1} images/s of 512x512", requests.len() as f64 / start.elapsed().as_secs_f64());
+        eprintln!(
+            "{round} round: {:.1} images/s of 512x512",
+            requests.len() as f64 / start.elapsed().as_secs_f64()
+        );
     }
     let rows = (PROMPTS.len() as u32).div_ceil(COLUMNS);
     let mut sheet = RgbImage::new(COLUMNS * SIDE, rows * SIDE);
-    for (i, creative) in generator.generate_batch(&requests, &CallContext::detached()).into_iter().enumerate() {
+    for (i, creative) in generator.generate_batch(&requests, &CallContext::detached()).into_iter().enumerate()
+    {
         let small = imageops::resize(&creative?.image.to_rgb(), SIDE, SIDE, imageops::FilterType::CatmullRom);
         let (x, y) = (i as u32 % COLUMNS * SIDE, i as u32 / COLUMNS * SIDE);
         imageops::replace(&mut sheet, &small, i64::from(x), i64::from(y));

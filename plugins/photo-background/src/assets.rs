@@ -105,8 +105,11 @@ impl Asset {
         let index = ASSETS.iter().position(|a| a.id == self.id).unwrap_or_default();
         let decoded = DECODED[index].get_or_init(|| {
             Texture::decode(self.jpeg).map_err(|e| {
-                PluginError::new(ErrorKind::BadWeights, format!("the picture {} does not decode: {e}", self.file))
-                    .with_hint("the library file is damaged; build or install it again")
+                PluginError::new(
+                    ErrorKind::BadWeights,
+                    format!("the picture {} does not decode: {e}", self.file),
+                )
+                .with_hint("the library file is damaged; build or install it again")
             })
         });
         decoded.as_ref().map_err(Clone::clone)

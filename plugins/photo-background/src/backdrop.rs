@@ -22,9 +22,17 @@ pub struct Crop {
 impl Crop {
     /// Aligns the photograph's horizon with the camera's, showing `share` of its height where its sides allow;
     /// `across` (0 to 1) chooses where between its left and right edge. `needed` is the lowest row that will show.
-    pub fn aligned(texture: &Texture, horizon: f32, camera: &Camera, share: f32, across: f32, needed: f32) -> Self {
+    pub fn aligned(
+        texture: &Texture,
+        horizon: f32,
+        camera: &Camera,
+        share: f32,
+        across: f32,
+        needed: f32,
+    ) -> Self {
         let (w, h) = (camera.width as f32, camera.height as f32);
-        let scale = (share * texture.height() / h).min(texture.width() / w).min(texture.height() / needed.max(1.0));
+        let scale =
+            (share * texture.height() / h).min(texture.width() / w).min(texture.height() / needed.max(1.0));
         let top = horizon * texture.height() - camera.horizon * scale;
         let top = top.min(texture.height() - needed * scale).max(0.0);
         let left = (texture.width() - w * scale).max(0.0) * across;
@@ -65,7 +73,8 @@ pub fn defocus_ground(canvas: &mut Canvas, camera: &Camera, ground: f32, sigma: 
     let mut full = half.clone();
     blur::gaussian_canvas(&mut full, sigma * (1.0f32 - 0.16).sqrt());
     let width = canvas.width.max(1);
-    let rows = canvas.data.par_chunks_mut(width).zip(half.data.par_chunks(width)).zip(full.data.par_chunks(width));
+    let rows =
+        canvas.data.par_chunks_mut(width).zip(half.data.par_chunks(width)).zip(full.data.par_chunks(width));
     rows.enumerate().for_each(|(y, ((sharp, half), full))| {
         let row = y as f32 + 0.5;
         let behind = smoothstep(camera.stand - 0.04 * camera.height as f32, ground, row);
@@ -79,7 +88,14 @@ pub fn defocus_ground(canvas: &mut Canvas, camera: &Camera, ground: f32, sigma: 
 }
 
 /// Draws a wall that stands `distance` (multiples of the product's distance) away and is lit from one side.
-pub fn wall(texture: &Texture, surface: &Surface, camera: &Camera, light: f32, distance: f32, sigma: f32) -> Canvas {
+pub fn wall(
+    texture: &Texture,
+    surface: &Surface,
+    camera: &Camera,
+    light: f32,
+    distance: f32,
+    sigma: f32,
+) -> Canvas {
     let texel = texture.width() / (surface.tile * camera.metre) * distance;
     let lod = texel.max(1.7 * sigma * texel).max(1e-6).log2();
     let foot = camera.row(distance);

@@ -44,13 +44,22 @@ pub(crate) fn draw(seed: u64, what: &str) -> f32 {
 
 /// Words of ground rather than furniture: they ask for a floor even under a small product.
 const GROUND_WORDS: [&str; 16] = [
-    "lawn", "grass", "meadow", "sand", "earth", "soil", "floor", "ground", "street", "pavement", "parquet", "trail",
-    "path", "dirt", "field", "dune",
+    "lawn", "grass", "meadow", "sand", "earth", "soil", "floor", "ground", "street", "pavement", "parquet",
+    "trail", "path", "dirt", "field", "dune",
 ];
 
 /// Words of places that a person arranges for a photograph.
 const STUDIO_WORDS: [&str; 10] = [
-    "studio", "minimal", "plain", "seamless", "backdrop", "background", "wall", "podium", "pedestal", "clean",
+    "studio",
+    "minimal",
+    "plain",
+    "seamless",
+    "backdrop",
+    "background",
+    "wall",
+    "podium",
+    "pedestal",
+    "clean",
 ];
 
 /// The pictures for a prompt. `large` products (furniture) stand on floors. Ties are broken by the seed.
@@ -100,7 +109,8 @@ fn before_place(
     if on_ground && !place.floor.is_empty() {
         let wanted = named.filter(|(a, _)| of_floor(a));
         let own = || {
-            let floors = surfaces().filter(|(a, _)| of_floor(a)).map(|(a, s)| (words.score(a.names, a.words), (a, s)));
+            let floors =
+                surfaces().filter(|(a, _)| of_floor(a)).map(|(a, s)| (words.score(a.names, a.words), (a, s)));
             best(floors, seed, "floor").map(|(_, floor)| floor)
         };
         if let Some(surface) = wanted.or_else(own) {
@@ -110,7 +120,8 @@ fn before_place(
     let surface = named.or_else(|| {
         let fitting = surfaces().filter(|(a, _)| a.places.iter().any(|p| asset.places.contains(p)));
         let tables = fitting.filter(|(a, _)| !GROUND_WORDS.iter().any(|g| a.names.contains(g)));
-        best(tables.map(|(a, s)| (words.score(a.names, a.words), (a, s))), seed, "table").map(|(_, table)| table)
+        best(tables.map(|(a, s)| (words.score(a.names, a.words), (a, s))), seed, "table")
+            .map(|(_, table)| table)
     })?;
     Some(Scene { behind, surface: Some(surface), ground: Ground::Table })
 }
@@ -123,10 +134,12 @@ fn before_wall(
     seed: u64,
 ) -> Option<Scene> {
     let behind = Behind::Wall(wall.0, wall.1);
-    let sweep = wall.1.gloss < 0.5 && ["paper-white", "plaster-white", "concrete", "ceramic-white"].contains(&wall.0.id);
+    let sweep = wall.1.gloss < 0.5
+        && ["paper-white", "plaster-white", "concrete", "ceramic-white"].contains(&wall.0.id);
     let scene = match surface {
         Some((a, s)) if a.id != wall.0.id => {
-            let ground = if large || draw(seed, "floor or table") < 0.35 { Ground::Floor } else { Ground::Table };
+            let ground =
+                if large || draw(seed, "floor or table") < 0.35 { Ground::Floor } else { Ground::Table };
             Scene { behind, surface: Some((a, s)), ground }
         }
         _ if sweep => Scene { behind, surface: Some(wall), ground: Ground::Blend },

@@ -9,7 +9,9 @@ use crate::parameters::Parameters;
 use crate::surface::{self, Plane};
 use crate::words::Words;
 use adeval_compositing::color::{luminance, mix};
-use adeval_compositing::{Canvas, Finish, Light, Reflection, ShadowSpec, Silhouette, finish, ground, vignette};
+use adeval_compositing::{
+    Canvas, Finish, Light, Reflection, ShadowSpec, Silhouette, finish, ground, vignette,
+};
 use adeval_sdk::{BackgroundRequest, Creative, CutOut, ErrorKind, PluginError, Product, Result};
 
 /// Sides of a canvas that this generator draws, in pixels.
@@ -17,9 +19,36 @@ pub const SIDES: std::ops::RangeInclusive<u32> = 64..=2048;
 
 /// Words of products that stand on a floor.
 const LARGE: [&str; 30] = [
-    "chair", "armchair", "sofa", "couch", "seating", "stool", "desk", "cabinet", "dresser", "drawer", "nightstand",
-    "bicycle", "bike", "tent", "mower", "ladder", "tricycle", "trampoline", "wardrobe", "bookcase", "hoop", "recliner",
-    "ottoman", "bench", "sideboard", "crate", "hamper", "tree", "exercise", "table",
+    "chair",
+    "armchair",
+    "sofa",
+    "couch",
+    "seating",
+    "stool",
+    "desk",
+    "cabinet",
+    "dresser",
+    "drawer",
+    "nightstand",
+    "bicycle",
+    "bike",
+    "tent",
+    "mower",
+    "ladder",
+    "tricycle",
+    "trampoline",
+    "wardrobe",
+    "bookcase",
+    "hoop",
+    "recliner",
+    "ottoman",
+    "bench",
+    "sideboard",
+    "crate",
+    "hamper",
+    "tree",
+    "exercise",
+    "table",
 ];
 
 /// Draws the creative for a request.
@@ -139,7 +168,12 @@ impl Stage<'_> {
                 let sigma = self.camera.defocus(distance, self.far());
                 let mut canvas = backdrop::wall(asset.texture()?, &wall, &self.camera, side, distance, sigma);
                 self.lay_surface(&mut canvas, side)?;
-                let light = Light { azimuth: 52.0 * side.signum(), elevation: 48.0, softness: 9.0, ..Light::default() };
+                let light = Light {
+                    azimuth: 52.0 * side.signum(),
+                    elevation: 48.0,
+                    softness: 9.0,
+                    ..Light::default()
+                };
                 Ok((canvas, light))
             }
         }
@@ -208,9 +242,10 @@ impl Stage<'_> {
         if self.scene.ground != Ground::Blend {
             return lit;
         }
-        let floor = rows_mean(canvas, edge, edge + 0.25 * self.camera.height as f32);
+        let band = 0.4 * (self.camera.stand - edge);
+        let floor = rows_mean(canvas, edge - band, edge + 1.5 * band);
         let matched: [f32; 3] = std::array::from_fn(|i| (floor[i] / texture[i].max(0.01)).clamp(0.2, 2.5));
-        mix(lit, matched, 0.8)
+        mix(lit, matched, 0.9)
     }
 
     fn shadow(&self, light: &Light) -> ShadowSpec {
@@ -231,7 +266,11 @@ impl Stage<'_> {
     fn reflection(&self) -> Option<Reflection> {
         let (_, surface) = self.scene.surface?;
         let strength = (0.55 * surface.gloss * self.parameters.reflection).min(0.6);
-        (strength > 0.02).then(|| Reflection { strength, roughness: 0.016 - 0.02 * surface.gloss.min(0.5), reach: 0.38 })
+        (strength > 0.02).then(|| Reflection {
+            strength,
+            roughness: 0.016 - 0.02 * surface.gloss.min(0.5),
+            reach: 0.38,
+        })
     }
 }
 

@@ -22,8 +22,8 @@ pub use compose::{SIDES, compose};
 pub use parameters::Parameters;
 
 use adeval_sdk::{
-    BackgroundGenerator, BackgroundRequest, CallContext, Component, ComponentInfo, Creative, Environment, Result,
-    export_plugin,
+    BackgroundGenerator, BackgroundRequest, CallContext, Component, ComponentInfo, Creative, Environment,
+    Result, export_plugin,
 };
 use rayon::prelude::*;
 
@@ -37,9 +37,12 @@ impl Component for PhotoBackground {
     type Parameters = Parameters;
 
     fn info() -> ComponentInfo {
-        ComponentInfo::new("photo-background", "Licensed photographs and textures chosen by the words of the prompt")
-            .license("(MIT OR Apache-2.0) AND MIT AND CC-BY-4.0 AND CC0-1.0")
-            .weights("pictures inside the library, see its NOTICE.md")
+        ComponentInfo::new(
+            "photo-background",
+            "Licensed photographs and textures chosen by the words of the prompt",
+        )
+        .license("(MIT OR Apache-2.0) AND MIT AND CC-BY-4.0 AND CC0-1.0")
+        .weights("pictures inside the library, see its NOTICE.md")
     }
 
     fn create(parameters: Parameters, _: &Environment) -> Result<Self> {

@@ -8,8 +8,8 @@ pub fn darken(canvas: &mut Canvas, silhouette: &Silhouette, tilt: f32, strength:
     let foot = (silhouette.foot.1 - silhouette.foot.0).max(1.0);
     let reach = (0.10 * silhouette.size()).min(0.05 * silhouette.size() + 0.25 * foot).max(1.5);
     let weights = weights(silhouette);
-    let near = pool(silhouette, &weights, 0.45 * reach, 0.55 * reach * tilt);
-    let wide = pool(silhouette, &weights, 1.5 * reach, 1.3 * reach * tilt);
+    let near = pool(silhouette, &weights, 0.45 * reach, 0.80 * reach * tilt);
+    let wide = pool(silhouette, &weights, 1.5 * reach, 1.7 * reach * tilt);
     let mut plane = near;
     for (n, w) in plane.data.iter_mut().zip(&wide.data) {
         *n = strength * (1.0 - (1.0 - 0.70 * n.min(1.0)) * (1.0 - 0.60 * w.min(1.0)));
@@ -55,7 +55,7 @@ fn pool(silhouette: &Silhouette, weights: &[f32], sigma_x: f32, sigma_y: f32) ->
     let mut plane = Plane::filled(w, h, 0.0);
     let peak = sigma_y * (2.0 * std::f32::consts::PI).sqrt();
     for (i, (&bottom, &weight)) in silhouette.bottom.iter().zip(weights).enumerate() {
-        let (x, y) = (silhouette.left + i as f32, bottom - 0.3 * sigma_y - 1.0);
+        let (x, y) = (silhouette.left + i as f32, bottom - 0.5);
         if weight > 0.0 && x >= 0.0 && y >= 0.0 && (x as usize) < w && (y as usize) < h {
             plane.data[y as usize * w + x as usize] += weight * peak;
         }

@@ -86,7 +86,8 @@ fn covering(
         return one;
     }
     // Turned by a right angle and scaled a little, so that no feature comes twice.
-    let shifted = Plane { turned: !plane.turned, offset: (plane.offset.0 + 0.37, plane.offset.1 + 0.61), ..*plane };
+    let shifted =
+        Plane { turned: !plane.turned, offset: (plane.offset.0 + 0.37, plane.offset.1 + 0.61), ..*plane };
     let other = average(texture, &shifted, across * 0.87, &away.map(|a| a * 0.87), lod);
     std::array::from_fn(|i| one[i] + (other[i] - one[i]) * t)
 }

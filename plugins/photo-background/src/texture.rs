@@ -127,7 +127,8 @@ mod tests {
         let t = checks();
         assert!((t.sample(2.5, 2.5, 0.0, Edge::Clamp)[0] - 1.0).abs() < 1e-5);
         assert!(t.sample(3.5, 2.5, 0.0, Edge::Clamp)[0].abs() < 1e-5);
-        let grey = Texture::new(RgbImage::from_fn(64, 64, |x, _| image::Rgb([if x % 2 == 0 { 255 } else { 0 }; 3])));
+        let grey =
+            Texture::new(RgbImage::from_fn(64, 64, |x, _| image::Rgb([if x % 2 == 0 { 255 } else { 0 }; 3])));
         assert!((grey.mean()[0] - 0.5).abs() < 0.01, "{:?}", grey.mean());
         assert!((srgb_to_linear(0.5) - 0.5).abs() > 0.2, "the mean of the bytes would be wrong");
     }

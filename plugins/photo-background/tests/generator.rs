@@ -1,7 +1,8 @@
 //! The generator through its trait, as the host calls it.
 
 use adeval_sdk::{
-    BackgroundGenerator, BackgroundRequest, CallContext, Component, Creative, CutOut, Environment, ErrorKind, Product,
+    BackgroundGenerator, BackgroundRequest, CallContext, Component, Creative, CutOut, Environment, ErrorKind,
+    Product,
 };
 use image::{Rgba, RgbaImage};
 use photo_background::{Parameters, PhotoBackground};
@@ -12,7 +13,13 @@ fn product() -> Product {
         let neck = y < 60;
         let half = if neck { 18 } else { 50 };
         let d = (x as i32 - 60).abs();
-        let alpha = if y < 10 || y > 210 || d > half { 0 } else if d > half - 2 { 128 } else { 255 };
+        let alpha = if y < 10 || y > 210 || d > half {
+            0
+        } else if d > half - 2 {
+            128
+        } else {
+            255
+        };
         Rgba([(x * 2) as u8, (y % 256) as u8, 90, alpha])
     });
     Product::new("bottle", "Glass Bottle", pixels.into())
@@ -27,7 +34,8 @@ fn render(request: &BackgroundRequest) -> Creative {
 }
 
 fn requests() -> Vec<BackgroundRequest> {
-    let prompts = ["on marble in a boutique", "in a meadow", "a wooden table before a brick wall", "", "park lawn"];
+    let prompts =
+        ["on marble in a boutique", "in a meadow", "a wooden table before a brick wall", "", "park lawn"];
     let request = |(i, prompt)| BackgroundRequest {
         width: 192,
         height: 160,
@@ -107,7 +115,8 @@ fn odd_products_work_and_invisible_ones_are_refused() {
 fn the_product_s_foot_is_shaded() {
     let shaded = |shadow| {
         let generator =
-            PhotoBackground::create(Parameters { shadow, ..Parameters::default() }, &Environment::default()).unwrap();
+            PhotoBackground::create(Parameters { shadow, ..Parameters::default() }, &Environment::default())
+                .unwrap();
         let request = BackgroundRequest::new(product(), "on white paper in a bright studio", 5);
         let creative = generator.generate(&request, &CallContext::detached()).unwrap();
         let at = creative.placement;

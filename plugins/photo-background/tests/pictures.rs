@@ -18,7 +18,11 @@ fn every_picture_is_the_one_that_the_index_describes() {
         }
         assert_eq!(hash, asset.sha256, "{}", asset.file);
         assert!(licences.contains(&asset.licence), "{} is under {}", asset.file, asset.licence);
-        assert!(notice.contains(&format!("| {} |", asset.file)) && notice.contains(asset.author), "{}", asset.file);
+        assert!(
+            notice.contains(&format!("| {} |", asset.file)) && notice.contains(asset.author),
+            "{}",
+            asset.file
+        );
         for field in [asset.author, asset.package, asset.version, asset.source] {
             assert!(!field.is_empty(), "{}", asset.file);
         }
@@ -82,7 +86,8 @@ fn the_prompt_chooses_the_pictures() {
 #[test]
 fn what_is_not_wanted_is_not_chosen() {
     for seed in 0..20 {
-        let scene = choose("by the sea or in a forest", "sea ocean water beach harbour", false, seed).unwrap();
+        let scene =
+            choose("by the sea or in a forest", "sea ocean water beach harbour", false, seed).unwrap();
         assert!(!behind(&scene).starts_with("sea"), "{}", behind(&scene));
     }
 }
