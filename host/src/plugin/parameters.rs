@@ -1,0 +1,171 @@
+//! Checks parameters against a component's schema, before anything is created, and says what is wrong in words.
+
+use adeval_sdk::{ComponentManifest, PluginError, Result};
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind as Wrong;
+use serde_json::Value;
+
+/// Checks `parameters` (`null` stands for none) against the schema of `component`.
+///
+/// # Errors
+/// `InvalidParameters`: names each wrong parameter, its value and what is allowed.
+pub fn validate(component: &ComponentManifest, parameters: &Value) -> Result<()> {
+    let id = &component.info.id;
+    let schema = &component.parameters;
+    let validator = jsonschema::validator_for(schema)
+        .map_err(|e| PluginError::violation(format!("the schema of {id}'s parameters is invalid: {e}")))?;
+    let none = Value::Object(serde_json::Map::new());
+    let parameters = if parameters.is_null() { &none } else { parameters };
+    let complaints: Vec<String> = validator.iter_errors(parameters).map(|e| complaint(schema, &e)).collect();
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    let error = PluginError::invalid_parameters(format!("{id}: {}", complaints.join("; ")));
+    Err(error.with_hint(format!("adeval plugin inspect {id} shows all parameters")))
+}
+
+fn complaint(schema: &Value, error: &ValidationError<'_>) -> String {
+    let path = error.instance_path().to_string();
+    let name = path.trim_start_matches('/').replace('/', ".");
+    let name = if name.is_empty() { "the parameters".to_owned() } else { format!("\"{name}\"") };
+    match error.kind() {
+        Wrong::AdditionalProperties { unexpected } | Wrong::UnevaluatedProperties { unexpected } => {
+            let known = known_names(locate(schema, &path));
+            unexpected.iter().map(|name| unknown(name, &known)).collect::<Vec<_>>().join("; ")
+        }
+        Wrong::Required { property } => format!("parameter {property} is missing"),
+        _ => {
+            let value = shortened(error.instance());
+            match locate(schema, &path).map(|s| allowed(schema, s)).filter(|words| !words.is_empty()) {
+                Some(words) => format!("{name} is {value}; it must be {words}"),
+                None => format!("{name} is not acceptable: {error}"),
+            }
+        }
+    }
+}
+
+fn unknown(name: &str, known: &[String]) -> String {
+    let guess = super::closest(name, known.iter().map(String::as_str));
+    match guess {
+        Some(guess) => format!("there is no parameter \"{name}\"; did you mean \"{guess}\"?"),
+        None if known.is_empty() => format!("there is no parameter \"{name}\"; it takes none"),
+        None => format!("there is no parameter \"{name}\"; there are {}", known.join(", ")),
+    }
+}
+
+fn known_names(schema: Option<&Value>) -> Vec<String> {
+    let properties = schema.and_then(|s| s.get("properties")).and_then(Value::as_object);
+    properties.map(|p| p.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("...".chars()).collect() }
+}
+
+/// The schema that applies to an instance path, through references, properties and items.
+fn locate<'s>(root: &'s Value, path: &str) -> Option<&'s Value> {
+    path.split('/').filter(|step| !step.is_empty()).try_fold(resolve(root, root), |schema, step| {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        let next = schema
+            .get("properties")
+            .and_then(|p| p.get(&step))
+            .or_else(|| schema.get("additionalProperties").filter(|s| s.is_object()))
+            .or_else(|| schema.get("items"))?;
+        Some(resolve(root, next))
+    })
+}
+
+fn resolve<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|r| root.pointer(r.strip_prefix('#')?));
+    target.unwrap_or(schema)
+}
+
+/// What a schema allows, in words; empty when it has none for it.
+fn allowed(root: &Value, schema: &Value) -> String {
+    let schema = resolve(root, schema);
+    if let Some(options) = schema.get("enum").and_then(Value::as_array) {
+        return one_of(options.iter().map(Value::to_string).collect());
+    }
+    if let Some(constant) = schema.get("const") {
+        return constant.to_string();
+    }
+    if let Some(parts) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array) {
+        let mut words: Vec<String> = parts.iter().map(|part| allowed(root, part)).collect();
+        words.retain(|part| !part.is_empty());
+        words.dedup();
+        return one_of(words);
+    }
+    let kind = type_words(schema);
+    let text = [kind, range(schema), length(schema), pattern(schema)];
+    text.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(" ")
+}
+
+fn one_of(mut options: Vec<String>) -> String {
+    match options.pop() {
+        None => String::new(),
+        Some(last) if options.is_empty() => last,
+        Some(last) => format!("{} or {last}", options.join(", ")),
+    }
+}
+
+fn type_words(schema: &Value) -> String {
+    let word = |name: &str| match name {
+        "integer" => "an integer",
+        "number" => "a number",
+        "string" => "a string",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a table",
+        "null" => "null",
+        _ => "another type",
+    };
+    match schema.get("type") {
+        Some(Value::String(name)) => word(name).to_owned(),
+        Some(Value::Array(names)) => {
+            one_of(names.iter().filter_map(Value::as_str).map(|name| word(name).to_owned()).collect())
+        }
+        _ => String::new(),
+    }
+}
+
+fn range(schema: &Value) -> String {
+    let low = bound(schema, "minimum", "exclusiveMinimum", "above");
+    let high = bound(schema, "maximum", "exclusiveMaximum", "below");
+    match (low, high) {
+        (Some((low, true)), Some((high, true))) => format!("from {low} to {high}"),
+        (Some((low, true)), None) => format!("of at least {low}"),
+        (None, Some((high, true))) => format!("of at most {high}"),
+        (Some((low, inclusive)), Some((high, _))) => {
+            let start = if inclusive { format!("from {low}") } else { low };
+            format!("{start} and {}{high}", if high.starts_with("below") { "" } else { "at most " })
+        }
+        (Some((only, false)), None) | (None, Some((only, false))) => only,
+        (None, None) => String::new(),
+    }
+}
+
+/// A bound and whether it is inclusive; an exclusive one comes with its preposition.
+fn bound(schema: &Value, inclusive: &str, exclusive: &str, word: &str) -> Option<(String, bool)> {
+    let number = |key| schema.get(key).filter(|v| v.is_number()).map(Value::to_string);
+    number(exclusive).map(|v| (format!("{word} {v}"), false)).or_else(|| number(inclusive).map(|v| (v, true)))
+}
+
+fn length(schema: &Value) -> String {
+    let number = |key| schema.get(key).filter(|v| v.is_number());
+    let (low, high, unit) = if schema.get("items").is_some() {
+        (number("minItems"), number("maxItems"), "items")
+    } else {
+        (number("minLength"), number("maxLength"), "characters")
+    };
+    match (low, high) {
+        (Some(low), Some(high)) => format!("of {low} to {high} {unit}"),
+        (Some(low), None) => format!("of at least {low} {unit}"),
+        (None, Some(high)) => format!("of at most {high} {unit}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn pattern(schema: &Value) -> String {
+    schema.get("pattern").and_then(Value::as_str).map(|p| format!("that matches {p}")).unwrap_or_default()
+}
