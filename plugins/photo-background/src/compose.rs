@@ -255,7 +255,7 @@ impl Stage<'_> {
         };
         let strength = self.parameters.shadow;
         ShadowSpec {
-            cast: 0.85 * strength,
+            cast: 0.95 * strength,
             contact: (1.1 * strength).min(1.0),
             tilt: self.camera.tilt(),
             wall,
@@ -288,7 +288,7 @@ fn light_of(direction: [f32; 3], canvas: &Canvas, places: &[&str]) -> Light {
         elevation: y.clamp(-1.0, 1.0).asin().to_degrees().clamp(32.0, 62.0),
         softness: if outdoor { 4.5 } else { 9.0 },
         color: chroma.map(|v| v / peak),
-        fill: if outdoor { 0.42 } else { 0.5 },
+        fill: if outdoor { 0.30 } else { 0.42 },
         fill_color: mix([0.97, 0.98, 1.0], chroma, 0.4).map(|v| v.min(1.0)),
     }
 }

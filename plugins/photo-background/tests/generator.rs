@@ -1,4 +1,5 @@
 //! The generator through its trait, as the host calls it.
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
 
 use adeval_sdk::{
     BackgroundGenerator, BackgroundRequest, CallContext, Component, Creative, CutOut, Environment, ErrorKind,
@@ -13,7 +14,7 @@ fn product() -> Product {
         let neck = y < 60;
         let half = if neck { 18 } else { 50 };
         let d = (x as i32 - 60).abs();
-        let alpha = if y < 10 || y > 210 || d > half {
+        let alpha = if !(10..=210).contains(&y) || d > half {
             0
         } else if d > half - 2 {
             128
