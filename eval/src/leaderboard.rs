@@ -6,7 +6,10 @@
 mod board;
 mod build;
 mod evidence;
+mod format;
 mod index;
+mod markdown;
+mod table;
 
 pub use board::{
     Column, Cost, Coverage, Direction, JudgeReport, Leaderboard, PairwiseResult, RankRange, Row,
@@ -16,3 +19,5 @@ pub use build::leaderboard;
 pub use evidence::{
     Comparison, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options, ReferenceFeatures, Score,
 };
+pub use markdown::to_markdown;
+pub use table::to_table;

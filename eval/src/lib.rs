@@ -6,6 +6,7 @@
 pub mod bootstrap;
 pub mod bradley_terry;
 mod error;
+mod fidelity;
 mod frechet;
 mod interval;
 pub mod leaderboard;
@@ -13,14 +14,17 @@ mod linalg;
 mod moments;
 pub mod paired;
 mod preference;
+mod ssim;
 
 pub use bootstrap::{Bootstrap, ClusterTable};
 pub use error::EvalError;
+pub use fidelity::{Fidelity, delta_e_2000, fidelity};
 pub use frechet::{frechet_estimate, frechet_from_moments, frechet_from_rows};
 pub use interval::{Estimate, Method};
 pub use leaderboard::leaderboard;
 pub use moments::Moments;
 pub use preference::{Orders, Preferences, Question};
+pub use ssim::ssim;
 
 /// The result of this crate's functions.
 pub type Result<T, E = EvalError> = std::result::Result<T, E>;

@@ -157,7 +157,7 @@ fn fidelity_column(index: &Index<'_>, bootstrap: &Bootstrap) -> Result<Option<Fi
         column: column(
             "product_fidelity".into(),
             "Product fidelity",
-            "share",
+            "",
             Direction::Higher,
             "How far the product's own pixels are kept in the creative; 1 is untouched",
         ),

@@ -1,0 +1,89 @@
+//! The board for a terminal.
+
+use super::board::{Column, Direction, Leaderboard, Row};
+use super::format;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+
+/// Renders the ranking for a terminal of `width` columns (at least 60), with the interval below each number; the best
+/// value of a column is bold and the entries that may be first are green when `colour` is on. Strengths are left out:
+/// they say again what the win rate says.
+pub fn to_table(board: &Leaderboard, width: u16, colour: bool) -> String {
+    let columns: Vec<&Column> = board.columns.iter().filter(|c| !c.id.starts_with("strength:")).collect();
+    let width = width.max(60);
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    if colour {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    let titles = columns.iter().map(|c| {
+        let arrow = if c.direction == Direction::Higher { '↑' } else { '↓' };
+        Cell::new(std::format!("{} {arrow}", c.title)).set_alignment(CellAlignment::Right)
+    });
+    let header = [Cell::new("Rank"), Cell::new("Entry")].into_iter().chain(titles).chain([Cell::new("Done")]);
+    table.set_header(header.collect::<Vec<_>>());
+    for row in &board.rows {
+        table.add_row(cells(board, &columns, row));
+    }
+    let mut out = std::format!("{}\n{table}\n", format::title(board));
+    let texts = [format::caption(board)].into_iter().chain(format::judges(board));
+    for text in texts.chain(board.notes.iter().map(|note| std::format!("Note: {note}"))) {
+        wrap(&mut out, &text, usize::from(width));
+    }
+    out
+}
+
+fn cells(board: &Leaderboard, columns: &[&Column], row: &Row) -> Vec<Cell> {
+    let may_be_first = row.rank.is_some_and(|r| r.best == 1);
+    let entry = Cell::new(&row.entry);
+    let mut cells =
+        vec![Cell::new(format::rank(row.rank)), if may_be_first { entry.fg(Color::Green) } else { entry }];
+    for column in columns {
+        let cell = match row.cells.get(&column.id) {
+            None => Cell::new("-"),
+            Some(estimate) => {
+                let value = format::number(column, estimate.value);
+                let text = match format::interval(column, estimate) {
+                    Some(interval) => {
+                        std::format!("{value}\n{}", interval.replace('%', "").replace(", ", " "))
+                    }
+                    None => value,
+                };
+                let best = best(board, column) == Some(estimate.value);
+                if best { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) }
+            }
+        };
+        cells.push(cell.set_alignment(CellAlignment::Right));
+    }
+    let done = Cell::new(format::coverage(row).replace(", ", "\n"));
+    cells.push(if row.failures.is_empty() { done } else { done.fg(Color::Yellow) });
+    cells
+}
+
+fn best(board: &Leaderboard, column: &Column) -> Option<f64> {
+    let values = board.rows.iter().filter_map(|row| Some(row.cells.get(&column.id)?.value));
+    match column.direction {
+        Direction::Higher => values.max_by(f64::total_cmp),
+        Direction::Lower => values.min_by(f64::total_cmp),
+    }
+}
+
+/// Appends text broken at spaces.
+fn wrap(out: &mut String, text: &str, width: usize) {
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            out.push('\n');
+            used = 0;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
+    out.push('\n');
+}
