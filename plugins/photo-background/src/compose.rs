@@ -72,7 +72,7 @@ pub fn compose(request: &BackgroundRequest, parameters: &Parameters) -> Result<C
             .with_hint("run fixtures/scripts/photo_assets.py and build it again")
     })?;
     let shift = draw(request.seed, "shift") * 2.0 - 1.0;
-    let placement = camera::place(&cut, request.size(), parameters.product_share, shift);
+    let placement = camera::place(&cut, request.size(), parameters.product_share as f32, shift);
     let product = cut.resample(&placement)?;
     let mut horizon = 0.26 + 0.08 * draw(request.seed, "horizon");
     let lies = !large && (placement.height as f32) < 0.62 * placement.width as f32;
@@ -92,10 +92,10 @@ pub fn compose(request: &BackgroundRequest, parameters: &Parameters) -> Result<C
     let (mut canvas, light) = stage.build()?;
     let silhouette =
         Silhouette::new(&product, (placement.left, placement.top), (canvas.width, canvas.height));
-    occlusion::darken(&mut canvas, &silhouette, stage.camera.tilt(), 1.2 * parameters.shadow);
+    occlusion::darken(&mut canvas, &silhouette, stage.camera.tilt(), 1.2 * parameters.shadow as f32);
     let reflection = stage.reflection();
     ground(&mut canvas, &silhouette, &product, &stage.shadow(&light), reflection.as_ref());
-    let grade = Grade::of(&stage.words, parameters.grade);
+    let grade = Grade::of(&stage.words, parameters.grade as f32);
     grade.apply(&mut canvas);
     vignette(&mut canvas, grade.vignette);
     let seed = (request.seed ^ (request.seed >> 32)) as u32;
@@ -132,7 +132,7 @@ impl Stage<'_> {
     /// Blur of things far away, in pixels.
     fn far(&self) -> f32 {
         let open = 0.75 + 0.5 * self.draw("aperture");
-        (0.002 + 0.036 * self.parameters.depth_of_field * open) * self.camera.height as f32
+        (0.002 + 0.036 * self.parameters.depth_of_field as f32 * open) * self.camera.height as f32
     }
 
     /// The scene without the product, and its light.
@@ -221,7 +221,7 @@ impl Stage<'_> {
             tint: self.tint(canvas, texture.mean(), edge, sweep),
             light,
             far,
-            gloss: (surface.gloss * self.parameters.reflection).min(0.8),
+            gloss: (surface.gloss * self.parameters.reflection as f32).min(0.8),
             turned: self.draw("turn") < 0.5,
             offset: (self.draw("texture across"), self.draw("texture along")),
         };
@@ -253,7 +253,7 @@ impl Stage<'_> {
             (Ground::Floor, Behind::Wall(..)) => Some(self.edge()),
             _ => None,
         };
-        let strength = self.parameters.shadow;
+        let strength = self.parameters.shadow as f32;
         ShadowSpec {
             cast: 0.95 * strength,
             contact: (1.1 * strength).min(1.0),
@@ -265,7 +265,7 @@ impl Stage<'_> {
 
     fn reflection(&self) -> Option<Reflection> {
         let (_, surface) = self.scene.surface?;
-        let strength = (0.55 * surface.gloss * self.parameters.reflection).min(0.6);
+        let strength = (0.55 * surface.gloss * self.parameters.reflection as f32).min(0.6);
         (strength > 0.02).then(|| Reflection {
             strength,
             roughness: 0.016 - 0.02 * surface.gloss.min(0.5),

@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 pub struct Parameters {
     /// Share of the canvas that the product's longer side takes (0.78 in CAIG; less shows more of the scene).
     #[schemars(range(min = 0.2, max = 0.9))]
-    pub product_share: f32,
+    pub product_share: f64,
     /// How far out of focus the background is: 0 keeps all of it as sharp as its source, 1 is a wide open lens.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub depth_of_field: f32,
+    pub depth_of_field: f64,
     /// Strength of the product's shadow: 0 is none, 1 the darkest.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub shadow: f32,
+    pub shadow: f64,
     /// Factor on what glossy surfaces mirror: 0 is matt, 1 as the material is, 2 polished.
     #[schemars(range(min = 0.0, max = 2.0))]
-    pub reflection: f32,
+    pub reflection: f64,
     /// Strength of the colour grade that follows the prompt's mood (warm, cool, dark, bright, vivid, soft).
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub grade: f32,
+    pub grade: f64,
 }
 
 impl Default for Parameters {

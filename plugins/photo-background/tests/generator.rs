@@ -131,7 +131,7 @@ fn the_product_s_foot_is_shaded() {
 
 #[test]
 fn parameters_outside_their_range_are_named() {
-    for value in [0.1, f32::NAN] {
+    for value in [0.1, f64::NAN] {
         let parameters = Parameters { product_share: value, ..Parameters::default() };
         let error = PhotoBackground::create(parameters, &Environment::default()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidParameters);
