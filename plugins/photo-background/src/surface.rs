@@ -7,7 +7,7 @@ use adeval_compositing::{Canvas, blur, noise, noise::smoothstep};
 use rayon::prelude::*;
 
 /// Samples along the line of sight a pixel, against the strong foreshortening.
-const TAPS: usize = 4;
+const TAPS: usize = 3;
 
 /// How a surface is drawn.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,15 @@ use image::RgbImage;
 /// A picture and its halvings down to one pixel; 8-bit sRGB, since all of them stay in memory.
 #[derive(Debug)]
 pub struct Texture {
-    levels: Vec<RgbImage>,
+    levels: Vec<Level>,
+    linear: &'static [f32; 256],
+}
+
+#[derive(Debug)]
+struct Level {
+    picture: RgbImage,
+    /// Its sides as shares of the full picture's.
+    scale: (f32, f32),
 }
 
 /// What lies beyond the edge of a texture.
@@ -30,21 +38,27 @@ impl Texture {
 
     /// Builds the levels of a picture of at least one pixel.
     pub fn new(picture: RgbImage) -> Self {
-        let mut levels = vec![picture];
-        while let Some(last) = levels.last().filter(|l| l.width() > 1 || l.height() > 1) {
-            levels.push(halve(last));
+        let (width, height) = (picture.width() as f32, picture.height() as f32);
+        let level = |picture: RgbImage| {
+            let scale = (picture.width() as f32 / width, picture.height() as f32 / height);
+            Level { picture, scale }
+        };
+        let mut levels = vec![level(picture)];
+        while let Some(last) = levels.last().filter(|l| l.picture.width() > 1 || l.picture.height() > 1) {
+            let next = halve(&last.picture);
+            levels.push(level(next));
         }
-        Self { levels }
+        Self { levels, linear: srgb_lut() }
     }
 
     /// Width in pixels.
     pub fn width(&self) -> f32 {
-        self.levels[0].width() as f32
+        self.levels[0].picture.width() as f32
     }
 
     /// Height in pixels.
     pub fn height(&self) -> f32 {
-        self.levels[0].height() as f32
+        self.levels[0].picture.height() as f32
     }
 
     /// Mean colour, linear.
@@ -57,7 +71,8 @@ impl Texture {
     pub fn sample(&self, x: f32, y: f32, lod: f32, edge: Edge) -> [f32; 3] {
         let top = (self.levels.len() - 1) as f32;
         let lod = lod.clamp(0.0, top);
-        let (level, t) = (lod as usize, lod.fract());
+        let level = lod as usize;
+        let t = lod - level as f32;
         let a = self.bilinear(level, x, y, edge);
         if t < 0.02 || level + 1 >= self.levels.len() {
             return a;
@@ -67,24 +82,31 @@ impl Texture {
     }
 
     fn bilinear(&self, level: usize, x: f32, y: f32, edge: Edge) -> [f32; 3] {
-        let picture = &self.levels[level];
+        let Level { picture, scale } = &self.levels[level];
         let (w, h) = picture.dimensions();
-        let sx = x * w as f32 / self.width() - 0.5;
-        let sy = y * h as f32 / self.height() - 0.5;
-        let (fx, fy) = (sx.floor(), sy.floor());
-        let (tx, ty) = (sx - fx, sy - fy);
-        let (x0, x1) = (wrap(fx as i32, w, edge), wrap(fx as i32 + 1, w, edge));
-        let (y0, y1) = (wrap(fy as i32, h, edge) * w as usize, wrap(fy as i32 + 1, h, edge) * w as usize);
-        let (raw, lut) = (picture.as_raw(), srgb_lut());
-        let at = |i: usize, c: usize| lut[raw[3 * i + c] as usize];
-        std::array::from_fn(|c| {
-            let upper = at(y0 + x0, c) * (1.0 - tx) + at(y0 + x1, c) * tx;
-            let lower = at(y1 + x0, c) * (1.0 - tx) + at(y1 + x1, c) * tx;
-            upper * (1.0 - ty) + lower * ty
-        })
+        let (x, tx) = split(x * scale.0 - 0.5);
+        let (y, ty) = split(y * scale.1 - 0.5);
+        let (x0, x1) = (3 * wrap(x, w, edge), 3 * wrap(x.saturating_add(1), w, edge));
+        let (y0, y1) = (wrap(y, h, edge), wrap(y.saturating_add(1), h, edge));
+        let (raw, stride) = (picture.as_raw(), 3 * w as usize);
+        let [a, b, c, d] = [(x0, y0), (x1, y0), (x0, y1), (x1, y1)].map(|(x, y)| {
+            let pixel = &raw[y * stride + x..][..3];
+            [pixel[0], pixel[1], pixel[2]].map(|v| self.linear[v as usize])
+        });
+        let weights = [(1.0 - tx) * (1.0 - ty), tx * (1.0 - ty), (1.0 - tx) * ty, tx * ty];
+        std::array::from_fn(|i| a[i] * weights[0] + b[i] * weights[1] + c[i] * weights[2] + d[i] * weights[3])
     }
 }
 
+/// Whole and fractional part, rounding down; `f32::floor` is a function call on machines without SSE 4.1.
+#[inline]
+fn split(v: f32) -> (i32, f32) {
+    let truncated = v as i32;
+    let whole = truncated.saturating_sub(i32::from(v < truncated as f32));
+    (whole, (v - whole as f32).clamp(0.0, 1.0))
+}
+
+#[inline]
 fn wrap(i: i32, n: u32, edge: Edge) -> usize {
     let n = n as i32;
     if (0..n).contains(&i) {
