@@ -63,12 +63,13 @@ impl Camera {
 }
 
 /// Places the cut-out so that it stands in the lower part: centre within a few percent of the middle, and its lower
-/// edge where the mass of product and shadow is balanced. `shift` is -1 to 1.
-pub fn place(cut: &CutOut, canvas: (u32, u32), share: f32, shift: f32) -> Placement {
+/// edge where the mass of product and shadow is balanced, but not above `highest` (share of the height). `shift` is
+/// -1 to 1.
+pub fn place(cut: &CutOut, canvas: (u32, u32), share: f32, shift: f32, highest: f32) -> Placement {
     let probe = cut.fit(canvas, share, 0.5, 1.0);
     let tall = probe.height as f32 / canvas.1 as f32;
     let wide = probe.width as f32 / canvas.0 as f32;
-    let bottom = (0.53 + 0.5 * tall).clamp(0.74, 0.90);
+    let bottom = (0.53 + 0.5 * tall).clamp(highest, 0.90);
     let room = (0.5 - 0.5 * wide - 0.04).clamp(0.0, 0.05);
     cut.fit(canvas, share, 0.5 + room * shift, bottom)
 }

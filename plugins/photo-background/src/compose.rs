@@ -72,7 +72,9 @@ pub fn compose(request: &BackgroundRequest, parameters: &Parameters) -> Result<C
             .with_hint("run fixtures/scripts/photo_assets.py and build it again")
     })?;
     let shift = draw(request.seed, "shift") * 2.0 - 1.0;
-    let placement = camera::place(&cut, request.size(), parameters.product_share as f32, shift);
+    // Low things need ground behind them, which in a photograph begins where it begins.
+    let highest = if scene.ground == Ground::Natural { 0.86 } else { 0.74 };
+    let placement = camera::place(&cut, request.size(), parameters.product_share as f32, shift, highest);
     let product = cut.resample(&placement)?;
     let mut horizon = 0.26 + 0.08 * draw(request.seed, "horizon");
     let lies = !large && (placement.height as f32) < 0.62 * placement.width as f32;
