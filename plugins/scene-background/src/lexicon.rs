@@ -447,6 +447,7 @@ pub const LEXICON: &[(&str, Meaning)] = &[
     ("pillar", M::Prop(PropKind::Columns)),
     ("pebble", M::Prop(PropKind::Pebbles)),
     ("river stone", M::Prop(PropKind::Pebbles)),
+    ("zen stone", M::Prop(PropKind::Pebbles)),
     ("zen", M::Prop(PropKind::Pebbles)),
     ("leaf", M::Prop(PropKind::Leaves)),
     ("eucalyptus", M::Prop(PropKind::Leaves)),

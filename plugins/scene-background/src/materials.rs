@@ -26,7 +26,7 @@ pub fn surface_colors(kind: S, wishes: &Wishes, palette: &Palette, dice: Dice) -
         S::Sand => &[(0xdcc39a, 0xb99d70), (0xe6d3b1, 0xc7ad83)],
         S::Metal => &[(0xb8bbbf, 0x8a8d91), (0xc9b290, 0x8f7a5c)],
         S::Grass => &[(0x4f7a2c, 0x9dc25a), (0x5c7f35, 0xa9bd5e)],
-        S::Snow => &[(0xeef3f8, 0xffffff)],
+        S::Snow => &[(0xe6edf5, 0xffffff)],
         S::Water => &[(0x4fb3bf, 0xd8f5f2), (0x5aa2c8, 0xdff2fb)],
         S::Tiles => &[(0xe7e2d8, 0xb3ada2), (0xd8cfc2, 0xa59a8b)],
         S::Slate => &[(0x4a4d50, 0x8d9194), (0x5b5650, 0x9a948b)],
@@ -152,7 +152,7 @@ pub fn backdrop_colors(
         B::Beach if golden => (hex(0x8da9cf), hex(0xf7c99a), hex(0xe9c79b)),
         B::Beach => (hex(0x63b0e4), hex(0xd9eef8), hex(0xe6d2ad)),
         B::Mountains => match wishes.season {
-            Some(Season::Winter) => (hex(0x9fc0e0), hex(0xe9f1f8), hex(0x6f8aa8)),
+            Some(Season::Winter) => (hex(0x6f9fd0), hex(0xd3e3f0), hex(0x4b6a8c)),
             _ if golden => (hex(0x8aa6cf), hex(0xf5cfa5), hex(0x6a6f8f)),
             _ => (hex(0x77aee0), hex(0xdcebf3), hex(0x4f7284)),
         },

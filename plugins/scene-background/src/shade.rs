@@ -117,7 +117,7 @@ impl<'a> Stage<'a> {
         if !backdrop.kind.is_wall() {
             let end = -backdrop.distance;
             let z = origin[2] + ray[2] * down;
-            return (down > 1e-3 && z > end).then_some((down, Place::Ground));
+            return (down > 1e-3 && down.is_finite() && z > end).then_some((down, Place::Ground));
         }
         let back = if ray[2] < -1e-5 { (-backdrop.distance - origin[2]) / ray[2] } else { f32::INFINITY };
         if backdrop.kind == BackdropKind::Sweep {
@@ -400,7 +400,7 @@ impl<'a> Stage<'a> {
         }
         let far = (t - self.scene.camera.distance).max(0.0);
         let backdrop = &self.scene.backdrop;
-        let rate = 1.4 / backdrop.distance.min(14.0);
+        let rate = 1.0 / backdrop.distance.min(22.0);
         mix(color, mul(backdrop.vista(0.0, 0.02), backdrop.tint), 0.85 * (1.0 - (-far * rate).exp()))
     }
 }

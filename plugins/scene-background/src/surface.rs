@@ -174,8 +174,8 @@ impl Surface {
     }
 
     fn snow(&self, x: f32, z: f32, pixel: f32) -> Texel {
-        let height = |x: f32, z: f32| fbm(x * 1.1, z * 1.1, 4, self.seed);
-        let tilt = slope(height, x, z, 0.03, 0.22);
+        let height = |x: f32, z: f32| fbm(x * 1.3, z * 1.3, 4, self.seed);
+        let tilt = slope(height, x, z, 0.03, 0.5);
         let sparkle = smoothstep(0.985, 1.0, uniform((x * 150.0) as i32, (z * 150.0) as i32, self.seed ^ 1));
         let grain = (value(x * 60.0, z * 60.0, self.seed ^ 2) - 0.5) * visible(60.0, pixel);
         Texel {

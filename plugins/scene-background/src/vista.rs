@@ -79,31 +79,38 @@ impl Backdrop {
         );
         let edge = |d: f32| smoothstep(-0.03, 0.03, d);
         let box_at = |x: f32, y: f32, w: f32, h: f32| edge(w - x.abs()) * edge(h - y.abs());
-        let shelf = box_at(x + 0.85, v + 0.05, 0.42, 0.55);
-        color = mix(color, scale(self.accent, 0.22), 0.8 * shelf);
-        for i in 0..9 {
+        // A shelf with things on three boards.
+        let (sx, sy) = (x + 0.50, v + 0.02);
+        let case = box_at(sx, sy, 0.40, 0.62);
+        color = mix(color, scale(self.accent, 0.16), 0.85 * case);
+        for i in 0..21 {
             let r = |k: i32| uniform(i, k, self.seed);
-            let (bx, by) = (x + 0.52 + 0.66 * r(0), v + 0.42 - 0.36 * (i % 3) as f32);
-            let tint = mix(scale(self.accent, 0.5 + r(1)), self.second, r(2));
-            color = mix(
-                color,
-                scale(tint, 0.7),
-                0.8 * box_at(bx, by, 0.05 + 0.06 * r(3), 0.10 + 0.06 * r(4)) * shelf,
+            let half = [0.03 + 0.035 * r(3), 0.07 + 0.07 * r(4)];
+            let floor = -0.56 + 0.41 * (i % 3) as f32;
+            let (bx, by) = (sx + 0.33 - 0.66 * r(0), sy - floor - half[1]);
+            let tint = mix(
+                mix(self.accent, self.color, r(1)),
+                hex([0xc2563a, 0x3f6d74, 0xd9b45a, 0xece4d4][(i % 4) as usize]),
+                0.55,
             );
+            color = mix(color, scale(tint, 0.75), 0.9 * box_at(bx, by, half[0], half[1]) * case);
         }
-        let pane = box_at(x - 0.95, v - 0.35, 0.5, 0.8);
-        let bars = (1.0 - edge(0.03 - (x - 0.95).abs())) * (1.0 - edge(0.03 - (v - 0.35).abs()));
+        let window = x - 0.55;
+        let frame = box_at(window, v - 0.32, 0.44, 0.80);
+        let pane = box_at(window, v - 0.32, 0.40, 0.76);
+        let bars = (1.0 - edge(0.025 - window.abs())) * (1.0 - edge(0.025 - (v - 0.32).abs()));
         let green = fbm(x * 2.0, v * 2.0, 3, self.seed ^ 3);
-        let outside = mix(
-            hex(0xfff8ec),
-            hex(0xb8cfa0),
-            0.55 * smoothstep(0.45, 0.65, green) * smoothstep(0.9, -0.3, v),
-        );
-        color = mix(color, scale(outside, 1.7), pane * (0.25 + 0.75 * bars));
-        let leaf = worley(x * 4.2 + 0.7, v * 3.0, self.seed ^ 4);
-        let plant = (1.0 - smoothstep(0.28, 0.42, leaf.near))
-            * smoothstep(0.44, 0.1, (x - 0.18).hypot(0.7 * (v + 0.2)));
-        mix(color, scale(hex(0x4c6b3c), 0.5 + 0.6 * (leaf.id & 255) as f32 / 255.0), 0.85 * plant)
+        let outside =
+            mix(hex(0xfff8ec), hex(0xa9c58c), 0.7 * smoothstep(0.42, 0.62, green) * smoothstep(0.9, -0.3, v));
+        color = mix(color, scale(self.color, 0.9), frame);
+        color = mix(color, scale(outside, 1.55), pane * (0.3 + 0.7 * bars));
+        // A lamp hangs from above, a plant stands on the sill.
+        let lamp = (1.0 - smoothstep(0.09, 0.13, (x + 0.06).hypot((v - 0.62) * 1.2))) * f32::from(v < 0.66);
+        color = mix(color, [1.15, 0.93, 0.62], 0.9 * lamp);
+        let leaf = worley(x * 6.5 + 0.7, v * 5.0, self.seed ^ 4);
+        let plant = (1.0 - smoothstep(0.25, 0.42, leaf.near))
+            * smoothstep(0.30, 0.08, (x - 0.22).hypot(0.8 * (v + 0.32)));
+        mix(color, scale(hex(0x4c6b3c), 0.5 + 0.6 * (leaf.id & 255) as f32 / 255.0), 0.9 * plant)
     }
 
     fn sky(&self, u: f32, v: f32) -> Rgb {
@@ -176,9 +183,11 @@ impl Backdrop {
                 + (0.62 - 0.17 * layer as f32)
                     * fbm(u * frequency + 3.0 * layer as f32, 0.5, 5, self.seed ^ layer);
             let inside = smoothstep(-0.006, 0.006, ridge - v);
-            let haze = mix(scale(self.accent, 0.30), self.second, 0.25 + 0.55 * far);
+            let haze = mix(scale(self.accent, 0.42), self.second, 0.12 + 0.6 * far);
             let slope = fbm(u * frequency * 6.0, v * 6.0, 3, self.seed ^ (layer + 8)) - 0.5;
-            color = mix(color, scale(haze, 1.0 + 0.25 * slope * (1.0 - far)), inside);
+            let snow = smoothstep(0.16, 0.30, v + 0.30 * slope) * (0.35 + 0.4 * far);
+            let rock = mix(scale(haze, 1.0 + 0.5 * slope), [0.88, 0.92, 0.97], snow);
+            color = mix(color, rock, inside);
         }
         color
     }

@@ -107,7 +107,7 @@ impl Wishes {
         let mut wishes = Self::default();
         let mut pending: Option<Lch> = None;
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let mut at = 0;
+        let (mut at, mut after_color) = (0, false);
         while at < words.len() {
             if matches!(words[at].as_str(), "no" | "without" | "not") {
                 at += 1;
@@ -126,13 +126,18 @@ impl Wishes {
                 for byte in words[at].bytes().filter(|_| words[at].len() > 3) {
                     hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
                 }
+                after_color = false;
                 if words[at] == "," {
                     wishes.colors.extend(pending.take());
                 }
                 at += 1;
                 continue;
             };
-            wishes.take(found, &mut pending);
+            // "Sage green", "mustard yellow": the second word only says what the first one is.
+            if !(matches!(found, Meaning::Color(_)) && after_color) {
+                wishes.take(found, &mut pending);
+            }
+            after_color = matches!(found, Meaning::Color(c) if c.c > 0.02);
             at += count;
         }
         wishes.colors.extend(pending);
