@@ -1,6 +1,7 @@
 //! Buffers: a plane of scalars and a canvas in linear light.
 
 use crate::color::srgb_lut;
+use crate::noise::floor;
 use image::RgbImage;
 
 /// A plane of `width * height` scalars, rows from the top.
@@ -21,6 +22,7 @@ impl Plane {
     }
 
     /// The value at a pixel, 0 outside.
+    #[inline]
     pub fn at(&self, x: i64, y: i64) -> f32 {
         if x < 0 || y < 0 || x >= self.width as i64 || y >= self.height as i64 {
             return 0.0;
@@ -29,14 +31,21 @@ impl Plane {
     }
 
     /// The bilinear value at a position in pixels (pixel centres at whole numbers), 0 outside.
+    #[inline]
     pub fn sample(&self, x: f32, y: f32) -> f32 {
         let (w, h) = (self.width as f32, self.height as f32);
         if !(x > -1.0 && y > -1.0 && x < w && y < h) {
             return 0.0;
         }
-        let (fx, fy) = (x.floor(), y.floor());
-        let (tx, ty) = (x - fx, y - fy);
-        let (ix, iy) = (fx as i64, fy as i64);
+        let (ix, iy) = (floor(x), floor(y));
+        let (tx, ty) = (x - ix as f32, y - iy as f32);
+        let (ix, iy) = (i64::from(ix), i64::from(iy));
+        if ix >= 0 && iy >= 0 && ix + 1 < self.width as i64 && iy + 1 < self.height as i64 {
+            let i = iy as usize * self.width + ix as usize;
+            let (a, b) = (&self.data[i..i + 2], &self.data[i + self.width..i + self.width + 2]);
+            let (top, bottom) = (a[0] + (a[1] - a[0]) * tx, b[0] + (b[1] - b[0]) * tx);
+            return top + (bottom - top) * ty;
+        }
         let top = self.at(ix, iy) * (1.0 - tx) + self.at(ix + 1, iy) * tx;
         let bottom = self.at(ix, iy + 1) * (1.0 - tx) + self.at(ix + 1, iy + 1) * tx;
         top * (1.0 - ty) + bottom * ty

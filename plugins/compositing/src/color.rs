@@ -19,37 +19,44 @@ pub fn srgb_lut() -> &'static [f32; 256] {
 }
 
 /// A linear colour from a hexadecimal sRGB number, e.g. `0xd8c3a5`.
+#[inline]
 pub fn hex(rgb: u32) -> [f32; 3] {
     let lut = srgb_lut();
     [(rgb >> 16) & 255, (rgb >> 8) & 255, rgb & 255].map(|v| lut[v as usize])
 }
 
 /// Relative luminance (Rec. 709) of a linear colour.
+#[inline]
 pub fn luminance(c: [f32; 3]) -> f32 {
     0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]
 }
 
 /// `a + (b - a) * t`, by channel.
+#[inline]
 pub fn mix(a: [f32; 3], b: [f32; 3], t: f32) -> [f32; 3] {
     std::array::from_fn(|i| a[i] + (b[i] - a[i]) * t)
 }
 
 /// A colour times a number.
+#[inline]
 pub fn scale(a: [f32; 3], k: f32) -> [f32; 3] {
     a.map(|v| v * k)
 }
 
 /// Two colours, channel by channel.
+#[inline]
 pub fn mul(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
     std::array::from_fn(|i| a[i] * b[i])
 }
 
 /// Sum of two colours.
+#[inline]
 pub fn add(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
     std::array::from_fn(|i| a[i] + b[i])
 }
 
 /// Linear RGB to OKLab.
+#[inline]
 pub fn oklab(c: [f32; 3]) -> [f32; 3] {
     let l = 0.412_221_46 * c[0] + 0.536_332_55 * c[1] + 0.051_445_995 * c[2];
     let m = 0.211_903_5 * c[0] + 0.680_699_5 * c[1] + 0.107_396_96 * c[2];
@@ -63,6 +70,7 @@ pub fn oklab(c: [f32; 3]) -> [f32; 3] {
 }
 
 /// OKLab to linear RGB; may leave 0..1.
+#[inline]
 pub fn from_oklab(lab: [f32; 3]) -> [f32; 3] {
     let l = lab[0] + 0.396_337_78 * lab[1] + 0.215_803_76 * lab[2];
     let m = lab[0] - 0.105_561_346 * lab[1] - 0.063_854_17 * lab[2];

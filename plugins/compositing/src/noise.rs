@@ -1,6 +1,7 @@
 //! Hash-based noise: the same everywhere for the same seed, and without state.
 
 /// A well-mixed 32-bit hash of a lattice point (PCG-style output mixing).
+#[inline]
 pub fn hash(x: i32, y: i32, seed: u32) -> u32 {
     let mut h = (x as u32).wrapping_mul(0x8da6_b343)
         ^ (y as u32).wrapping_mul(0xd816_3841)
@@ -12,16 +13,24 @@ pub fn hash(x: i32, y: i32, seed: u32) -> u32 {
     h ^ (h >> 16)
 }
 
+/// The largest whole number not above `v`, without a call into the C library on plain x86-64.
+#[inline]
+pub fn floor(v: f32) -> i32 {
+    let whole = v as i32;
+    whole.wrapping_sub(i32::from(v < whole as f32))
+}
+
 /// A uniform number in 0..1 at a lattice point.
+#[inline]
 pub fn uniform(x: i32, y: i32, seed: u32) -> f32 {
     (hash(x, y, seed) >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// Value noise in 0..1 with period-free lattice spacing 1, smooth to the second derivative.
+#[inline]
 pub fn value(x: f32, y: f32, seed: u32) -> f32 {
-    let (fx, fy) = (x.floor(), y.floor());
-    let (tx, ty) = (x - fx, y - fy);
-    let (ix, iy) = (fx as i32, fy as i32);
+    let (ix, iy) = (floor(x), floor(y));
+    let (tx, ty) = (x - ix as f32, y - iy as f32);
     let fade = |t: f32| t * t * t * (t * (t * 6.0 - 15.0) + 10.0);
     let (u, v) = (fade(tx), fade(ty));
     let (jx, jy) = (ix.wrapping_add(1), iy.wrapping_add(1));
@@ -32,6 +41,7 @@ pub fn value(x: f32, y: f32, seed: u32) -> f32 {
 }
 
 /// Fractal sum of `octaves` layers of value noise, each at about twice the frequency and half the weight; 0..1.
+#[inline]
 pub fn fbm(x: f32, y: f32, octaves: u32, seed: u32) -> f32 {
     let (mut sum, mut weight, mut total) = (0.0, 1.0, 0.0);
     let (mut px, mut py) = (x, y);
@@ -59,8 +69,9 @@ pub struct Cell {
 }
 
 /// Worley (cellular) noise with one feature point a unit cell.
+#[inline]
 pub fn worley(x: f32, y: f32, seed: u32) -> Cell {
-    let (ix, iy) = (x.floor() as i32, y.floor() as i32);
+    let (ix, iy) = (floor(x), floor(y));
     let mut cell = Cell { near: f32::MAX, second: f32::MAX, id: 0, offset: [0.0; 2] };
     for dy in -1..=1 {
         for dx in -1..=1 {
@@ -84,6 +95,7 @@ pub fn worley(x: f32, y: f32, seed: u32) -> Cell {
 }
 
 /// 0 below `a`, 1 above `b`, smooth between.
+#[inline]
 pub fn smoothstep(a: f32, b: f32, x: f32) -> f32 {
     let t = ((x - a) / (b - a)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)

@@ -68,6 +68,11 @@ impl Silhouette {
 
     /// Coverage (0 to 1) at a position, blurred by a Gaussian of `sigma` pixels.
     pub fn coverage(&self, x: f32, y: f32, sigma: f32) -> f32 {
+        // Most places lie outside the padded box.
+        let (px, py) = (x - self.left + self.pad, y - self.top + self.pad);
+        if px < 0.0 || py < 0.0 || px > self.width + 2.0 * self.pad || py > self.height + 2.0 * self.pad {
+            return 0.0;
+        }
         let level = (sigma / (LEVEL_SIGMA * self.step)).max(1.0).log2().min((self.levels.len() - 1) as f32);
         let (low, t) = (level as usize, level.fract());
         let a = self.level(low, x, y);

@@ -44,5 +44,14 @@ fn main() -> Result<()> {
         let threads = rayon::current_num_threads();
         println!("round {round}: {:.1} creatives of 512x512 a second on {threads} threads", 48.0 / seconds);
     }
+    let alone = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .map_err(|e| PluginError::unsupported(e.to_string()))?;
+    for request in &requests[..PROMPTS.len()] {
+        let start = Instant::now();
+        alone.install(|| generator.generate(request, &CallContext::detached()))?;
+        println!("{:6.1} ms on 1 thread: {}", start.elapsed().as_secs_f64() * 1e3, request.prompt);
+    }
     Ok(())
 }

@@ -141,7 +141,7 @@ pub fn add(kind: PropKind, scene: &mut Scene, facts: &Facts, palette: &Palette, 
 }
 
 fn podium(scene: &mut Scene, facts: &Facts, palette: &Palette, s: &mut Stream) {
-    let radius = (facts.half_foot * 1.3 + 0.08).max(0.34);
+    let radius = (facts.half_foot * 1.3 + 0.08).max(facts.half_width * 0.8).max(0.34);
     let height = s.range(0.10, 0.16);
     let stone = mix(palette.second.rgb(), palette.wall.rgb(), s.range(0.1, 0.6));
     let paint = Paint { color: stone, gloss: 0.12, glow: 0.0 };
@@ -206,7 +206,7 @@ fn scatter(
         let z = s.range(-0.95, 0.55);
         let color = scale(s.pick(tones), s.range(0.8, 1.15));
         let size = size * s.range(0.7, 1.25);
-        scene.decals.push(Decal { shape, x, z, size, angle: s.range(0.0, 6.28), color });
+        scene.decals.push(Decal { shape, x, z, size, angle: s.range(0.0, std::f32::consts::TAU), color });
     }
 }
 

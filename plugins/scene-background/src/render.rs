@@ -120,10 +120,10 @@ fn veil(canvas: &mut Canvas, veils: &[Veil]) {
                 if a > 0.0 {
                     let shade = 0.8 + 0.35 * v;
                     let to = &mut layer[y * w + x];
-                    for c in 0..3 {
-                        to[c] = to[c] * (1.0 - a) + veil.color[c] * shade * a;
+                    let [r, g, b] = veil.color.map(|c| c * shade);
+                    for (to, from) in to.iter_mut().zip([r, g, b, 1.0]) {
+                        *to = *to * (1.0 - a) + from * a;
                     }
-                    to[3] = to[3] * (1.0 - a) + a;
                 }
             }
         }

@@ -83,11 +83,10 @@ impl<'a> Stage<'a> {
         let ray = direction.map(|v| v / length);
         let mut nearest: Option<(u32, Hit)> = None;
         for &i in solids {
-            if let Some(hit) = self.scene.solids[i as usize].hit(self.eye, ray) {
-                if nearest.is_none_or(|(_, n)| hit.t < n.t) {
+            if let Some(hit) = self.scene.solids[i as usize].hit(self.eye, ray)
+                && nearest.is_none_or(|(_, n)| hit.t < n.t) {
                     nearest = Some((i, hit));
                 }
-            }
         }
         let ground = self.ground_or_wall(self.eye, ray);
         if let Some((i, hit)) = nearest.filter(|(_, hit)| ground.is_none_or(|g| hit.t < g.0)) {
@@ -130,11 +129,10 @@ impl<'a> Stage<'a> {
             return None;
         }
         let (x, y) = (origin[0] + ray[0] * back, origin[1] + ray[1] * back);
-        if backdrop.kind == BackdropKind::Disc {
-            if let Some(t) = disc(origin, ray, ground, backdrop.distance).filter(|&t| t < back.min(down)) {
+        if backdrop.kind == BackdropKind::Disc
+            && let Some(t) = disc(origin, ray, ground, backdrop.distance).filter(|&t| t < back.min(down)) {
                 return Some((t, Place::Disc));
             }
-        }
         if backdrop.kind == BackdropKind::Arch && niche(x, y - ground) < 0.0 {
             let t = (-backdrop.distance - NICHE[2] - origin[2]) / ray[2];
             let (x, y) = (origin[0] + ray[0] * t, origin[1] + ray[1] * t);
@@ -176,12 +174,11 @@ impl<'a> Stage<'a> {
         };
         let lit = self.light(point, normal, place, pixel.is_some());
         let mut occlusion = self.corner(point, place);
-        if let (Some((x, y)), Place::Ground | Place::Cove(_)) = (pixel, place) {
-            if self.scene.ground > -1e-3 {
+        if let (Some((x, y)), Place::Ground | Place::Cove(_)) = (pixel, place)
+            && self.scene.ground > -1e-3 {
                 occlusion *=
                     1.0 - self.scene.shadow_strength.min(1.2) * 0.9 * self.contact.at(x as i64, y as i64);
             }
-        }
         let mut color = mul(texel.albedo, scale(lit, occlusion));
         if pixel.is_some() && texel.gloss > 0.02 {
             color = self.mirror(color, point, normal, ray, texel, t);
@@ -320,11 +317,10 @@ impl<'a> Stage<'a> {
         }
         let mut seen = None;
         for (i, solid) in self.scene.solids.iter().enumerate() {
-            if let Some(hit) = solid.hit(along(point, bounce, 0.01), bounce) {
-                if seen.is_none_or(|(_, n): (usize, Hit)| hit.t < n.t) {
+            if let Some(hit) = solid.hit(along(point, bounce, 0.01), bounce)
+                && seen.is_none_or(|(_, n): (usize, Hit)| hit.t < n.t) {
                     seen = Some((i, hit));
                 }
-            }
         }
         let image = match (seen, self.ground_or_wall(point, bounce)) {
             (Some((i, hit)), g) if g.is_none_or(|g| hit.t < g.0) => {
