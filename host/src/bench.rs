@@ -1,0 +1,207 @@
+//! The bench: a suite in, a ranked board out; resumable, and never computing anything twice.
+//!
+//! Steps: prompts and creatives for each entry, product fidelity, the judges' scores and comparisons, features, and
+//! [`adeval_eval::leaderboard`]. Each step asks the store what is missing, calls the plugins for that in batches, and
+//! reads the evidence back from the store, so that a resumed run ends with the same bytes as an undisturbed one.
+//!
+//! Seeds depend on the suite's seed, the product and the sample, not on the entry: entries with the same prompt generator
+//! see the same prompts, and the comparison between entries is paired.
+
+mod error;
+mod evidence;
+mod generate;
+mod keys;
+mod measure;
+mod plan;
+mod plugins;
+mod pump;
+mod render;
+mod result;
+
+pub use error::BenchError;
+pub use plugins::{Identity, Installed, OpenComponent, Plugins};
+pub use render::{RenderJob, Rendered, render};
+pub use result::{Difference, EntryCost, RunResult, Session, compare, schema as result_schema};
+
+use crate::products::Matting;
+use crate::store::Store;
+use crate::suite::{Metric, Suite};
+use plan::Plan;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// Shows how far a bench is.
+pub trait Progress: Sync {
+    /// A step begins, with so many items to compute.
+    fn stage(&self, name: &str, total: usize);
+    /// So many items of the step are computed.
+    fn advance(&self, done: usize);
+    /// Something that the user should know.
+    fn warn(&self, message: &str);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: &str, _: usize) {}
+    fn advance(&self, _: usize) {}
+    fn warn(&self, _: &str) {}
+}
+
+/// What a bench works with.
+#[derive(Clone, Copy)]
+pub struct Services<'a> {
+    /// Finds and opens components.
+    pub plugins: &'a dyn Plugins,
+    /// Cuts out products that come without alpha.
+    pub matting: &'a dyn Matting,
+    /// Shows how far it is.
+    pub progress: &'a dyn Progress,
+    /// Set from elsewhere (Ctrl-C), it ends the bench after the batch in flight.
+    pub cancel: &'a AtomicBool,
+}
+
+/// How a suite is run.
+#[derive(Debug, Clone, Default)]
+pub struct BenchOptions {
+    /// Folder of all runs; the run gets a directory of its own in it, named after the suite and its inputs.
+    pub runs: PathBuf,
+    /// The run directory itself, in place of the one in `runs`.
+    pub run_dir: Option<PathBuf>,
+    /// Use only the first so many products.
+    pub limit: Option<usize>,
+    /// Try what failed before once more.
+    pub retry_failed: bool,
+    /// Compute the metrics anew from the stored creatives, without calling a generator.
+    pub rescore: bool,
+}
+
+/// A finished bench.
+#[derive(Debug, Clone)]
+pub struct BenchOutcome {
+    /// What `result.json` holds.
+    pub result: RunResult,
+    /// The whole board, costs included.
+    pub board: adeval_eval::leaderboard::Leaderboard,
+    /// Where the run is.
+    pub run_dir: PathBuf,
+    /// Results that were computed by this call; 0 when everything was there.
+    pub computed: usize,
+    /// Wall time of this call in seconds.
+    pub wall_seconds: f64,
+    /// Of it, the time inside plugins (opening them and calling them) in seconds.
+    pub plugin_seconds: f64,
+    /// Share of the wall time outside plugins, in [0, 1].
+    pub share_outside_plugins: f64,
+}
+
+/// Runs a suite, or what is missing of it.
+///
+/// # Errors
+/// [`BenchError`]. A product, creative or judgement that fails is no error: it is counted on the board.
+pub fn run(suite: &Suite, options: &BenchOptions, services: &Services<'_>) -> Result<BenchOutcome, BenchError> {
+    let started = Instant::now();
+    let clock = pump::Clock::default();
+    let plan = Plan::new(suite, options.limit, services)?;
+    let dir = options.run_dir.clone().unwrap_or_else(|| options.runs.join(plan.run_name()));
+    let store = Store::open(&dir)?;
+    store.write_manifest(&plan.manifest())?;
+    if options.retry_failed {
+        store.forget_failures();
+    }
+    let bench = Bench { plan: &plan, store: &store, services, clock: &clock };
+    let broken = bench.compute(options.rescore)?;
+    let evidence = bench.evidence(&broken)?;
+    let board = adeval_eval::leaderboard(&evidence, &plan.board_options())?;
+    let session = Session {
+        wall_seconds: started.elapsed().as_secs_f64(),
+        plugin_seconds: clock.seconds(),
+        computed: store.appended(),
+    };
+    let result = result::write(&store, board.clone(), session)?;
+    let wall_seconds = started.elapsed().as_secs_f64();
+    Ok(BenchOutcome {
+        board,
+        result,
+        run_dir: dir,
+        computed: store.appended(),
+        wall_seconds,
+        plugin_seconds: clock.seconds(),
+        share_outside_plugins: (1.0 - clock.seconds() / wall_seconds).clamp(0.0, 1.0),
+    })
+}
+
+/// A run at work.
+struct Bench<'a> {
+    plan: &'a Plan<'a>,
+    store: &'a Store,
+    services: &'a Services<'a>,
+    clock: &'a pump::Clock,
+}
+
+/// Components that could not be opened: a label of the place in the suite, and why.
+type Broken = Vec<(String, adeval_sdk::PluginError)>;
+
+impl Bench<'_> {
+    /// Computes all that is missing.
+    fn compute(&self, rescore: bool) -> Result<Broken, BenchError> {
+        let suite = self.plan.suite;
+        let mut broken = Broken::new();
+        if !rescore {
+            for entry in &self.plan.entries {
+                self.generate(entry, &mut broken)?;
+            }
+        }
+        if self.store.appended() == 0 && self.plan.entries.iter().all(|e| self.creatives(e).is_empty()) && rescore {
+            return Err(BenchError::Incomplete(format!(
+                "{} holds no creative to score; run the bench without --rescore first",
+                self.store.dir().display()
+            )));
+        }
+        if suite.wants(Metric::ProductFidelity) {
+            self.measure_fidelity(rescore)?;
+        }
+        // The sheets need the creatives only, and the judges keep this thread waiting.
+        std::thread::scope(|scope| {
+            let sheets = scope.spawn(|| self.draw_sheets());
+            let measured = self.measure(&mut broken);
+            let drawn = sheets.join().unwrap_or(Ok(()));
+            measured.and(drawn)
+        })?;
+        Ok(broken)
+    }
+
+    fn measure(&self, broken: &mut Broken) -> Result<(), BenchError> {
+        let suite = self.plan.suite;
+        if suite.wants(Metric::WinRate) || suite.wants(Metric::PredictedCtr) {
+            for judge in &self.plan.judges {
+                self.judge(judge, broken)?;
+            }
+        }
+        if suite.wants(Metric::FrechetDistance) {
+            self.embed(broken)?;
+        }
+        Ok(())
+    }
+
+    /// One contact sheet an entry, unless it is there and nothing has changed.
+    fn draw_sheets(&self) -> Result<(), BenchError> {
+        let changed = self.store.appended() > 0;
+        for entry in &self.plan.entries {
+            let path = self.store.dir().join("sheets").join(format!("{}.png", entry.entry.id));
+            if path.exists() && !changed {
+                continue;
+            }
+            let images = self.creatives(entry);
+            let files: Vec<_> = images.iter().map(|c| self.store.image_path(&c.image)).collect();
+            crate::sheet::write(&path, &files)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

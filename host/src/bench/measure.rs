@@ -1,0 +1,239 @@
+//! Measurements of creatives: product fidelity, the judges, and features.
+
+use super::generate::{Made, batches, cloned, record};
+use super::plan::{PlannedJudge, PlannedProduct, compare_key, encoder_key, features_key, fidelity_key, score_key};
+use super::pump::{Answers, Done, pump};
+use super::{Bench, BenchError, Broken};
+use crate::products::decode_rgb;
+use crate::store::{Outcome, Record};
+use crate::suite::Metric;
+use adeval_sdk::client::{EmbedderClient, RewardClient};
+use adeval_sdk::{
+    CallContext, CutOut, EmbedRequest, Embedding, ErrorKind, Image, PairRequest, PluginError, ScoreRequest,
+};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// Images in one call of an embedder.
+const EMBED_BATCH: usize = 16;
+/// Creatives whose fidelity is measured between two writes.
+const FIDELITY_BATCH: usize = 64;
+
+/// A question to a judge.
+pub enum Question<'a> {
+    Score { key: String, product: &'a PlannedProduct, image: String },
+    Compare { key: String, product: &'a PlannedProduct, left: String, right: String },
+}
+
+enum Asked {
+    Score(ScoreRequest),
+    Compare(PairRequest),
+}
+
+impl Bench<'_> {
+    /// Measures how far each creative keeps its product; `anew` also where it is known.
+    pub fn measure_fidelity(&self, anew: bool) -> Result<(), BenchError> {
+        let mut seen = HashSet::new();
+        let mut missing = Vec::new();
+        for entry in &self.plan.entries {
+            for made in self.creatives(entry) {
+                let key = fidelity_key(made.product, &made.image, &made.placement);
+                if (anew || !self.store.has(&key)) && seen.insert(key.clone()) {
+                    missing.push((key, made));
+                }
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.services.progress.stage("product fidelity", missing.len());
+        for batch in missing.chunks(FIDELITY_BATCH) {
+            self.check_cancelled()?;
+            let measured = batch.par_iter().map(|(key, made)| {
+                let item = format!("{}/{}", made.product.product.id, made.sample);
+                let outcome = self.fidelity(made).map(Outcome::Fidelity);
+                Record { seconds: None, ..record(key.clone(), item, 0.0, "fidelity", outcome) }
+            });
+            self.store.append(&measured.collect::<Vec<_>>())?;
+            self.services.progress.advance(batch.len());
+        }
+        Ok(())
+    }
+
+    fn fidelity(&self, made: &Made<'_>) -> Result<Option<f64>, PluginError> {
+        let creative = load_rgb(&self.store.image_path(&made.image))?;
+        let product = CutOut::of(&made.product.product)?.resample(&made.placement)?;
+        match adeval_eval::fidelity(&creative, &product, made.placement.left, made.placement.top) {
+            Ok(fidelity) => Ok(Some(fidelity.product_fidelity)),
+            Err(adeval_eval::EvalError::EmptyMask { .. }) => Ok(None),
+            Err(error) => Err(PluginError::new(ErrorKind::Numerical, error.to_string())),
+        }
+    }
+
+    /// Asks a judge whatever it was not asked yet: one call a product.
+    pub fn judge(&self, judge: &PlannedJudge<'_>, broken: &mut Broken) -> Result<(), BenchError> {
+        let missing = self.missing_questions(judge);
+        let total = missing.iter().map(Vec::len).sum::<usize>();
+        if total == 0 {
+            return Ok(());
+        }
+        let Some(open) = self.open(&judge.component, broken)? else { return Ok(()) };
+        let id = &judge.judge.id;
+        self.services.progress.stage(&format!("judge {id}"), total);
+        let client = RewardClient::new(open.endpoint());
+        let keep = |done: Vec<Done<Question<'_>, Outcome>>| {
+            let records = done.into_iter().map(|(question, result, seconds)| {
+                let (Question::Score { key, product, .. } | Question::Compare { key, product, .. }) = question;
+                record(key, format!("{id}/{}", product.product.id), seconds, "judge", result)
+            });
+            self.store.append(&records.collect::<Vec<_>>())
+        };
+        pump(
+            missing,
+            self.services,
+            self.clock,
+            |questions| self.load_questions(questions),
+            |asked, cx| ask(&client, asked, cx),
+            keep,
+        )?;
+        self.check_cancelled()
+    }
+
+    fn missing_questions(&self, judge: &PlannedJudge<'_>) -> Vec<Vec<Question<'_>>> {
+        let wants_pairs = self.plan.suite.wants(Metric::WinRate);
+        let wants_scores = self.plan.suite.wants(Metric::PredictedCtr);
+        let mut seen = HashSet::new();
+        let mut new = |key: &String| !self.store.has(key) && seen.insert(key.clone());
+        let mut groups = Vec::new();
+        for (_, made) in self.side_by_side() {
+            let mut group = Vec::new();
+            for (at, a) in made.iter().enumerate() {
+                let key = score_key(judge, a.product, &a.image);
+                if wants_scores && new(&key) {
+                    group.push(Question::Score { key, product: a.product, image: a.image.clone() });
+                }
+                for (_, b) in made.iter().enumerate().filter(|(other, _)| wants_pairs && *other != at) {
+                    let key = compare_key(judge, a.product, &a.image, &b.image);
+                    if new(&key) {
+                        let (left, right) = (a.image.clone(), b.image.clone());
+                        group.push(Question::Compare { key, product: a.product, left, right });
+                    }
+                }
+            }
+            groups.push(group);
+        }
+        groups.retain(|g| !g.is_empty());
+        groups
+    }
+
+    /// All entries' creatives of one product and sample, in the order of entries.
+    fn side_by_side(&self) -> Vec<((String, u32), Vec<Made<'_>>)> {
+        let mut by_product: HashMap<(String, u32), Vec<Made<'_>>> = HashMap::new();
+        for entry in &self.plan.entries {
+            for made in self.creatives(entry) {
+                by_product.entry((made.product.product.id.clone(), made.sample)).or_default().push(made);
+            }
+        }
+        let mut groups: Vec<_> = by_product.into_iter().collect();
+        groups.sort_by(|a, b| a.0.cmp(&b.0));
+        groups
+    }
+
+    /// The pixels of one product's questions; each creative is decoded once and its bytes are shared.
+    fn load_questions(&self, questions: &[Question<'_>]) -> Vec<Result<Asked, PluginError>> {
+        let mut loaded: HashMap<String, Result<Image, PluginError>> = HashMap::new();
+        let mut image = |hash: &String| {
+            let load = || load_rgb(&self.store.image_path(hash)).map(Image::from);
+            loaded.entry(hash.clone()).or_insert_with(load).clone()
+        };
+        let asked = questions.iter().map(|question| match question {
+            Question::Score { product, image: hash, .. } => {
+                Ok(Asked::Score(ScoreRequest { product: product.product.clone(), creative: image(hash)? }))
+            }
+            Question::Compare { product, left, right, .. } => Ok(Asked::Compare(PairRequest {
+                product: product.product.clone(),
+                left: image(left)?,
+                right: image(right)?,
+            })),
+        });
+        asked.collect()
+    }
+
+    /// Features of all creatives and of the reference set.
+    pub fn embed(&self, broken: &mut Broken) -> Result<(), BenchError> {
+        let Some(embedder) = &self.plan.embedder else { return Ok(()) };
+        let creatives = self.plan.entries.iter().flat_map(|e| self.creatives(e));
+        let files = creatives.map(|made| (self.store.image_path(&made.image), made.image));
+        let files = files.chain(self.plan.references.iter().cloned());
+        let mut seen = HashSet::new();
+        let keyed = files.map(|(path, hash)| (features_key(embedder, &hash), path));
+        let missing: Vec<(String, PathBuf)> =
+            keyed.filter(|(key, _)| !self.store.has(key) && seen.insert(key.clone())).collect();
+        let name_key = encoder_key(embedder);
+        if missing.is_empty() && self.store.has(&name_key) {
+            return Ok(());
+        }
+        let Some(open) = self.open(embedder, broken)? else { return Ok(()) };
+        let client = EmbedderClient::new(open.endpoint());
+        let (info, seconds) = self.clock.time(|| client.describe(&CallContext::detached()));
+        match info {
+            Ok(info) => {
+                let outcome = Ok(Outcome::Encoder(info.name));
+                self.store.append(&[record(name_key, embedder.usage.component.clone(), seconds, "embed", outcome)])?;
+            }
+            Err(error) => {
+                broken.push((embedder.user.clone(), error));
+                return Ok(());
+            }
+        }
+        self.services.progress.stage("features", missing.len());
+        let keep = |done: Vec<Done<(String, PathBuf), Embedding>>| {
+            let mut records = Vec::with_capacity(done.len());
+            for ((key, path), result, seconds) in done {
+                let outcome = match result {
+                    Ok(embedding) => {
+                        self.store.put_features(&key, &embedding.vector)?;
+                        Ok(Outcome::Features(embedding.vector.len()))
+                    }
+                    Err(error) => Err(error),
+                };
+                let item = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                records.push(record(key, item, seconds, "embed", outcome));
+            }
+            self.store.append(&records)
+        };
+        let load = |items: &[(String, PathBuf)]| {
+            let request = |(_, path): &(String, PathBuf)| {
+                load_rgb(path).map(|rgb| EmbedRequest { image: rgb.into(), spatial: false })
+            };
+            items.iter().map(request).collect()
+        };
+        let call = |requests: &[&EmbedRequest], cx: &CallContext<'_>| client.embed(&cloned(requests), cx);
+        pump(batches(missing, EMBED_BATCH), self.services, self.clock, load, call, keep)?;
+        self.check_cancelled()
+    }
+}
+
+/// Scores in one call and comparisons in another, answers in the order of the questions.
+fn ask(client: &RewardClient, asked: &[&Asked], cx: &CallContext<'_>) -> Answers<Outcome> {
+    let score = |a: &&Asked| if let Asked::Score(request) = a { Some(request.clone()) } else { None };
+    let pair = |a: &&Asked| if let Asked::Compare(request) = a { Some(request.clone()) } else { None };
+    let scores: Vec<ScoreRequest> = asked.iter().filter_map(score).collect();
+    let pairs: Vec<PairRequest> = asked.iter().filter_map(pair).collect();
+    let scores = if scores.is_empty() { Vec::new() } else { client.score(&scores, cx)? };
+    let pairs = if pairs.is_empty() { Vec::new() } else { client.compare(&pairs, cx)? };
+    let (mut scores, mut pairs) = (scores.into_iter(), pairs.into_iter());
+    let lost = || Err(PluginError::violation("the judge gave no answer to this question"));
+    let answers = asked.iter().map(|a| match a {
+        Asked::Score(_) => scores.next().map_or_else(lost, |s| s.map(|s| Outcome::Score(s.ctr))),
+        Asked::Compare(_) => pairs.next().map_or_else(lost, |p| p.map(|p| Outcome::Compare(p.left))),
+    });
+    Ok(answers.collect())
+}
+
+fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| PluginError::new(ErrorKind::Io, format!("{} cannot be read: {e}", path.display())))?;
+    decode_rgb(&bytes, path).map_err(PluginError::invalid_request)
+}

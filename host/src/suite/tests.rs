@@ -1,0 +1,65 @@
+use super::*;
+
+const GOOD: &str = r#"
+name = "t"
+metrics = ["win-rate"]
+[products]
+path = "products.json"
+[[entry]]
+id = "a"
+prompt = { plugin = "p", parameters = { style = "studio" } }
+background = { plugin = "b", steps = 30 }
+[[judge]]
+id = "j"
+plugin = "j"
+"#;
+
+fn message(text: &str) -> String {
+    Suite::parse(text, Path::new("dir/s.toml")).unwrap_err().to_string()
+}
+
+#[test]
+fn a_small_suite_has_the_documented_defaults() {
+    let suite = Suite::parse(GOOD, Path::new("dir/s.toml")).unwrap();
+    assert_eq!((suite.size, suite.samples, suite.seed), ([512, 512], 1, 0));
+    assert_eq!(suite.entries[0].prompt.parameters["style"], "studio");
+    assert_eq!(suite.entries[0].background.steps, Some(30));
+    assert_eq!(suite.resolve(&suite.products.path), Path::new("dir/products.json"));
+}
+
+#[test]
+fn unknown_names_are_met_with_the_nearest_known_one() {
+    let metric = message(&GOOD.replace("win-rate", "winrat"));
+    assert!(metric.contains("s.toml:3") && metric.contains("unknown metric \"winrat\""), "{metric}");
+    assert!(metric.contains("did you mean \"win-rate\"") && metric.contains("frechet-distance"), "{metric}");
+    let key = message(&GOOD.replace("path =", "pth ="));
+    assert!(key.contains("unknown key \"pth\"") && key.contains("did you mean \"path\""), "{key}");
+}
+
+#[test]
+fn absurd_suites_are_refused_in_one_sentence() {
+    let cases = [
+        (GOOD.replace("name = \"t\"", "name = \"t\"\nsize = [0, 512]"), "size = [0, 512]"),
+        (GOOD.replace("name = \"t\"", "name = \"t\"\nsize = [512, 9000]"), "between 1 and 8192"),
+        (GOOD.replace("name = \"t\"", "name = \"../t\""), "one word"),
+        (GOOD.replace("name = \"t\"", "name = \"t\"\nsamples = 0"), "samples = 0"),
+        (GOOD.replace("products.json\"", "products.json\"\nlimit = 0"), "limit = 0"),
+        (GOOD.replace("win-rate", "frechet-distance"), "[embedder]"),
+        ("name = \"t\"\nproducts = { path = \"p\" }".into(), "no [[entry]]"),
+        ("name = \"t\"".into(), "products"),
+        ("name = [".into(), "s.toml:1"),
+    ];
+    for (text, needle) in cases {
+        let message = message(&text);
+        assert!(message.contains(needle), "{needle}: {message}");
+        assert!(!message.contains('\n') && message.len() < 300, "{message}");
+    }
+    let twice = GOOD.replace("[[judge]]", "[[entry]]\nid = \"a\"\nprompt = { plugin = \"p\" }\nbackground = { plugin = \"b\" }\n[[judge]]");
+    assert!(message(&twice).contains("two entry tables have the id \"a\""));
+}
+
+#[test]
+fn nearest_does_not_guess_wildly() {
+    assert_eq!(nearest("scene-backgroun", ["scene-background", "photo-background"]), Some("scene-background"));
+    assert_eq!(nearest("zzz", ["scene-background"]), None);
+}
