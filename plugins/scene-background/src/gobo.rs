@@ -1,5 +1,6 @@
 //! What stands between the light and the scene: window bars, blinds, leaves.
 
+use adeval_compositing::Plane;
 use adeval_compositing::noise::{fbm, smoothstep, uniform};
 
 /// What breaks up the light.
@@ -29,7 +30,13 @@ pub struct Gobo {
     /// Seed of leaves and dapples.
     pub seed: u32,
     fronds: Vec<Frond>,
+    /// The palm's mask over `REACH` to all sides, as it is slow to draw.
+    mask: Option<Plane>,
 }
+
+/// Half the side of the drawn mask, in product sizes, and its pixels.
+const REACH: f32 = 2.4;
+const MASK: usize = 288;
 
 /// One leaflet of a frond: base, direction and length.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +51,16 @@ impl Gobo {
     /// A gobo of a kind.
     pub fn new(kind: GoboKind, depth: f32, soft: f32, shift: [f32; 2], seed: u32) -> Self {
         let fronds = if kind == GoboKind::Palm { fronds(seed) } else { Vec::new() };
-        Self { kind, depth, soft, shift, seed, fronds }
+        let mut gobo = Self { kind, depth, soft, shift, seed, fronds, mask: None };
+        if kind == GoboKind::Palm {
+            let mut mask = Plane::filled(MASK, MASK, 0.0);
+            let at = |i: usize| (i as f32 / (MASK - 1) as f32 * 2.0 - 1.0) * REACH;
+            for (i, value) in mask.data.iter_mut().enumerate() {
+                *value = gobo.palm(at(i % MASK), at(i / MASK));
+            }
+            gobo.mask = Some(mask);
+        }
+        gobo
     }
 
     /// The share of light that passes at a place across the light (a to the right, b up), 0 to 1.
@@ -59,7 +75,11 @@ impl Gobo {
                 let cord = 1.0 - 0.6 * (1.0 - smoothstep(0.0, 0.05 + self.soft, (a - 0.3).abs()));
                 smoothstep(0.28 - self.soft * 3.0, 0.5 + self.soft * 3.0, edge) * cord
             }
-            GoboKind::Palm => 1.0 - self.palm(a, b),
+            GoboKind::Palm => {
+                let pixel = |v: f32| (v / REACH + 1.0) * 0.5 * (MASK - 1) as f32;
+                let mask = self.mask.as_ref().filter(|_| a.abs() < REACH && b.abs() < REACH);
+                1.0 - mask.map_or_else(|| self.palm(a, b), |m| m.sample(pixel(a), pixel(b)))
+            }
             GoboKind::Dapple => {
                 let n = fbm(a * 2.3 + 9.0, b * 2.3, 3, self.seed);
                 smoothstep(0.42 - self.soft, 0.6 + self.soft, n)

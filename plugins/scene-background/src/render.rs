@@ -9,18 +9,22 @@ use adeval_compositing::{Canvas, Finish, Reflection, Silhouette, contact_shadow,
 use image::{RgbImage, RgbaImage};
 use rayon::prelude::*;
 
+/// The identity of what nobody sees.
+const HIDDEN: u32 = u32::MAX;
+
 /// The finished scene of `size` pixels, without the product: `product` (resampled, at `position`) only throws its
 /// shadow and its mirror image.
 pub fn render(scene: &Scene, product: &RgbaImage, position: (i32, i32), size: (u32, u32)) -> RgbImage {
     let (width, height) = (size.0 as usize, size.1 as usize);
     let silhouette = Silhouette::new(product, position, (width, height));
     let contact = contact_shadow(&silhouette, 1.0);
-    let stage = Stage::new(scene, &silhouette, &contact);
-    let mut seen = first_pass(scene, &stage, width, height);
+    let lens = 0.055 * scene.aperture * silhouette.size().max(0.35 * width.max(height) as f32);
+    let stage = Stage::new(scene, &silhouette, &contact, lens);
+    let hidden = hidden(product, position, width, height);
+    let mut seen = first_pass(scene, &stage, &hidden, width, height);
     smooth_edges(scene, &stage, &mut seen, width, height);
     let mut canvas = Canvas { width, height, data: seen.iter().map(|s| s.color).collect() };
     let depths: Vec<f32> = seen.iter().map(|s| s.depth).collect();
-    let lens = 0.055 * scene.aperture * silhouette.size().max(0.35 * width.max(height) as f32);
     blur_by_depth(&mut canvas, &depths, scene.camera.distance, lens);
     if let Some(reflection) = reflection(scene) {
         reflect(&mut canvas, &silhouette, product, &reflection);
@@ -35,13 +39,35 @@ pub fn render(scene: &Scene, product: &RgbaImage, position: (i32, i32), size: (u
     finish(&canvas, &Finish { exposure: scene.exposure, shoulder: 0.72, grain: 1.4, seed: scene.seed })
 }
 
-fn first_pass(scene: &Scene, stage: &Stage<'_>, width: usize, height: usize) -> Vec<Seen> {
+/// Pixels that the product will cover entirely, some way inside its outline: nothing needs to be drawn there.
+fn hidden(product: &RgbaImage, position: (i32, i32), width: usize, height: usize) -> Vec<bool> {
+    const MARGIN: i64 = 3;
+    let (w, h) = (i64::from(product.width()), i64::from(product.height()));
+    let opaque = |x: i64, y: i64| {
+        x >= 0 && y >= 0 && x < w && y < h && product.get_pixel(x as u32, y as u32).0[3] == 255
+    };
+    let mut hidden = vec![false; width * height];
+    hidden.par_chunks_mut(width).with_min_len(32).enumerate().for_each(|(row, out)| {
+        let y = row as i64 - i64::from(position.1);
+        for (column, to) in out.iter_mut().enumerate() {
+            let x = column as i64 - i64::from(position.0);
+            let around = [(0, 0), (MARGIN, 0), (-MARGIN, 0), (0, MARGIN), (0, -MARGIN)];
+            *to = around.iter().all(|(dx, dy)| opaque(x + dx, y + dy));
+        }
+    });
+    hidden
+}
+
+fn first_pass(scene: &Scene, stage: &Stage<'_>, hidden: &[bool], width: usize, height: usize) -> Vec<Seen> {
     let rows: Vec<(f32, f32)> = scene.solids.iter().map(|s| stage.rows(s)).collect();
-    let mut seen = vec![Seen { color: [0.0; 3], depth: 0.0, id: 0 }; width * height];
+    // What is hidden lies in focus, so that it weighs nothing when the background is blurred.
+    let focus = scene.camera.distance;
+    let mut seen = vec![Seen { color: [0.0; 3], depth: focus, id: HIDDEN }; width * height];
     seen.par_chunks_mut(width).with_min_len(8).enumerate().for_each(|(y, row)| {
+        let first = y * width;
         let y = y as f32 + 0.5;
         let solids = visible(&rows, y);
-        for (x, to) in row.iter_mut().enumerate() {
+        for (x, to) in row.iter_mut().enumerate().filter(|(x, _)| !hidden[first + x]) {
             *to = stage.look(x as f32 + 0.5, y, &solids);
         }
     });
@@ -57,6 +83,9 @@ fn smooth_edges(scene: &Scene, stage: &Stage<'_>, seen: &mut [Seen], width: usiz
     let rows: Vec<(f32, f32)> = scene.solids.iter().map(|s| stage.rows(s)).collect();
     let edge = |x: usize, y: usize, seen: &[Seen]| {
         let id = seen[y * width + x].id;
+        if id == HIDDEN {
+            return false;
+        }
         (x + 1 < width && seen[y * width + x + 1].id != id)
             || (y + 1 < height && seen[(y + 1) * width + x].id != id)
             || (x > 0 && seen[y * width + x - 1].id != id)

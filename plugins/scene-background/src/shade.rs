@@ -6,7 +6,8 @@ use crate::surface::Texel;
 use crate::wall::{NICHE, niche};
 use adeval_compositing::color::{add, hex, mix, mul, scale};
 use adeval_compositing::noise::smoothstep;
-use adeval_compositing::{Plane, Silhouette};
+use adeval_compositing::{Canvas, Plane, Silhouette};
+use rayon::prelude::*;
 
 /// What a ray found.
 #[derive(Debug, Clone, Copy)]
@@ -36,13 +37,16 @@ pub struct Stage<'a> {
     spread: f32,
     key: Rgb,
     fill: Rgb,
+    /// The far backdrop on a coarse grid and its pixel size, where the lens blurs it anyway.
+    far: Option<(Canvas, f32)>,
 }
 
 const RADIUS: f32 = 0.55;
 
 impl<'a> Stage<'a> {
-    /// A stage for a scene around a placed product; `contact` is the product's contact shadow.
-    pub fn new(scene: &'a Scene, product: &'a Silhouette, contact: &'a Plane) -> Self {
+    /// A stage for a scene around a placed product; `contact` is the product's contact shadow,
+    /// `lens` the blur (standard deviation in pixels) of what is infinitely far away.
+    pub fn new(scene: &'a Scene, product: &'a Silhouette, contact: &'a Plane, lens: f32) -> Self {
         let unit = product.size().max(1.0);
         let center = 0.5 * product.canvas.0 as f32;
         let camera = scene.camera;
@@ -59,7 +63,7 @@ impl<'a> Stage<'a> {
         // Key and fill together give a level ground about its own colour.
         let fill = scene.light.fill;
         let key = scale(scene.light.color, 1.08 * (1.0 - fill) / light[1].max(0.42));
-        Self {
+        let mut stage = Self {
             scene,
             product,
             contact,
@@ -73,7 +77,27 @@ impl<'a> Stage<'a> {
             spread,
             key,
             fill: scale(scene.light.fill_color, fill),
+            far: None,
+        };
+        let coarse = (lens / 4.0).min(6.0).floor();
+        if !scene.backdrop.kind.is_wall() && coarse >= 2.0 {
+            stage.far = Some((stage.paint_far(coarse), coarse));
         }
+        stage
+    }
+
+    fn paint_far(&self, coarse: f32) -> Canvas {
+        let (w, h) = self.product.canvas;
+        let across = |side: usize| (side as f32 / coarse).ceil() as usize + 2;
+        let mut far = Canvas::filled(across(w), across(h), [0.0; 3]);
+        let width = far.width;
+        far.data.par_chunks_mut(width).enumerate().for_each(|(row, out)| {
+            let v = (self.ahead[1] - row as f32 * coarse) / self.unit;
+            for (column, pixel) in out.iter_mut().enumerate() {
+                *pixel = self.scene.backdrop.vista((column as f32 * coarse - self.ahead[0]) / self.unit, v);
+            }
+        });
+        far
     }
 
     /// What is seen at a place of the canvas, in pixels.
@@ -84,9 +108,10 @@ impl<'a> Stage<'a> {
         let mut nearest: Option<(u32, Hit)> = None;
         for &i in solids {
             if let Some(hit) = self.scene.solids[i as usize].hit(self.eye, ray)
-                && nearest.is_none_or(|(_, n)| hit.t < n.t) {
-                    nearest = Some((i, hit));
-                }
+                && nearest.is_none_or(|(_, n)| hit.t < n.t)
+            {
+                nearest = Some((i, hit));
+            }
         }
         let ground = self.ground_or_wall(self.eye, ray);
         if let Some((i, hit)) = nearest.filter(|(_, hit)| ground.is_none_or(|g| hit.t < g.0)) {
@@ -106,7 +131,13 @@ impl<'a> Stage<'a> {
 
     fn beyond(&self, ray: V3) -> Rgb {
         let k = self.scene.camera.distance / (-ray[2]).max(1e-3);
-        mul(self.scene.backdrop.vista(ray[0] * k, ray[1] * k), self.scene.backdrop.tint)
+        let (u, v) = (ray[0] * k, ray[1] * k);
+        let backdrop = &self.scene.backdrop;
+        let coarse = self.far.as_ref().and_then(|(far, size)| {
+            let (x, y) = ((self.ahead[0] + u * self.unit) / size, (self.ahead[1] - v * self.unit) / size);
+            bilinear(far, x, y)
+        });
+        mul(coarse.unwrap_or_else(|| backdrop.vista(u, v)), backdrop.tint)
     }
 
     fn ground_or_wall(&self, origin: V3, ray: V3) -> Option<(f32, Place)> {
@@ -130,9 +161,10 @@ impl<'a> Stage<'a> {
         }
         let (x, y) = (origin[0] + ray[0] * back, origin[1] + ray[1] * back);
         if backdrop.kind == BackdropKind::Disc
-            && let Some(t) = disc(origin, ray, ground, backdrop.distance).filter(|&t| t < back.min(down)) {
-                return Some((t, Place::Disc));
-            }
+            && let Some(t) = disc(origin, ray, ground, backdrop.distance).filter(|&t| t < back.min(down))
+        {
+            return Some((t, Place::Disc));
+        }
         if backdrop.kind == BackdropKind::Arch && niche(x, y - ground) < 0.0 {
             let t = (-backdrop.distance - NICHE[2] - origin[2]) / ray[2];
             let (x, y) = (origin[0] + ray[0] * t, origin[1] + ray[1] * t);
@@ -175,10 +207,11 @@ impl<'a> Stage<'a> {
         let lit = self.light(point, normal, place, pixel.is_some());
         let mut occlusion = self.corner(point, place);
         if let (Some((x, y)), Place::Ground | Place::Cove(_)) = (pixel, place)
-            && self.scene.ground > -1e-3 {
-                occlusion *=
-                    1.0 - self.scene.shadow_strength.min(1.2) * 0.9 * self.contact.at(x as i64, y as i64);
-            }
+            && self.scene.ground > -1e-3
+        {
+            occlusion *=
+                1.0 - self.scene.shadow_strength.min(1.2) * 0.9 * self.contact.at(x as i64, y as i64);
+        }
         let mut color = mul(texel.albedo, scale(lit, occlusion));
         if pixel.is_some() && texel.gloss > 0.02 {
             color = self.mirror(color, point, normal, ray, texel, t);
@@ -318,9 +351,10 @@ impl<'a> Stage<'a> {
         let mut seen = None;
         for (i, solid) in self.scene.solids.iter().enumerate() {
             if let Some(hit) = solid.hit(along(point, bounce, 0.01), bounce)
-                && seen.is_none_or(|(_, n): (usize, Hit)| hit.t < n.t) {
-                    seen = Some((i, hit));
-                }
+                && seen.is_none_or(|(_, n): (usize, Hit)| hit.t < n.t)
+            {
+                seen = Some((i, hit));
+            }
         }
         let image = match (seen, self.ground_or_wall(point, bounce)) {
             (Some((i, hit)), g) if g.is_none_or(|g| hit.t < g.0) => {
@@ -423,6 +457,19 @@ impl Place {
             Self::Disc => 5,
         }
     }
+}
+
+/// The canvas between its pixels, `None` outside.
+fn bilinear(canvas: &Canvas, x: f32, y: f32) -> Option<Rgb> {
+    if !(x >= 0.0 && y >= 0.0 && x < (canvas.width - 1) as f32 && y < (canvas.height - 1) as f32) {
+        return None;
+    }
+    let (ix, iy) = (x as usize, y as usize);
+    let row = |y: usize| {
+        let i = y * canvas.width + ix;
+        mix(canvas.data[i], canvas.data[i + 1], x - ix as f32)
+    };
+    Some(mix(row(iy), row(iy + 1), y - iy as f32))
 }
 
 /// A sweep: ground and wall joined by a quarter of a cylinder.
