@@ -102,7 +102,11 @@ pub struct BenchOutcome {
 ///
 /// # Errors
 /// [`BenchError`]. A product, creative or judgement that fails is no error: it is counted on the board.
-pub fn run(suite: &Suite, options: &BenchOptions, services: &Services<'_>) -> Result<BenchOutcome, BenchError> {
+pub fn run(
+    suite: &Suite,
+    options: &BenchOptions,
+    services: &Services<'_>,
+) -> Result<BenchOutcome, BenchError> {
     let started = Instant::now();
     let clock = pump::Clock::default();
     let plan = Plan::new(suite, options.limit, services)?;
@@ -155,7 +159,10 @@ impl Bench<'_> {
                 self.generate(entry, &mut broken)?;
             }
         }
-        if self.store.appended() == 0 && self.plan.entries.iter().all(|e| self.creatives(e).is_empty()) && rescore {
+        if self.store.appended() == 0
+            && self.plan.entries.iter().all(|e| self.creatives(e).is_empty())
+            && rescore
+        {
             return Err(BenchError::Incomplete(format!(
                 "{} holds no creative to score; run the bench without --rescore first",
                 self.store.dir().display()

@@ -8,8 +8,8 @@ mod network;
 use crate::bench::BenchError;
 use adeval_sdk::{Image, Product};
 pub use decode::{MAX_SIDE, decode_file, decode_rgb};
-pub use network::CutOutNetwork;
 use image::{GrayImage, RgbImage, RgbaImage};
+pub use network::CutOutNetwork;
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
@@ -99,10 +99,9 @@ pub fn load(source: &Path, limit: Option<usize>, matting: &dyn Matting) -> Resul
                 products.warnings.extend(warning);
                 products.good.push(product);
             }
-            Err(reason) => products.bad.push(BadProduct {
-                message: format!("product \"{}\": {reason}", record.id),
-                id: record.id,
-            }),
+            Err(reason) => products
+                .bad
+                .push(BadProduct { message: format!("product \"{}\": {reason}", record.id), id: record.id }),
         }
     }
     match products.bad.first() {
@@ -118,7 +117,10 @@ pub fn load(source: &Path, limit: Option<usize>, matting: &dyn Matting) -> Resul
 
 fn list(source: &Path) -> Result<Vec<ProductRecord>, BenchError> {
     let missing = |e: std::io::Error| {
-        BenchError::Products(format!("{}: the products cannot be read: {e}; check the path", source.display()))
+        BenchError::Products(format!(
+            "{}: the products cannot be read: {e}; check the path",
+            source.display()
+        ))
     };
     if std::fs::metadata(source).map_err(missing)?.is_dir() {
         let mut files: Vec<PathBuf> = image_files(source).map_err(missing)?;
@@ -206,7 +208,9 @@ fn read(
 fn with_alpha(mut pixels: RgbaImage, matting: &dyn Matting) -> Result<(RgbaImage, Option<String>), String> {
     if pixels.pixels().any(|p| p.0[3] != 255) {
         if pixels.pixels().all(|p| p.0[3] == 0) {
-            return Err("no pixel is visible (alpha is 0 everywhere); give a cut-out or an opaque photograph".into());
+            return Err(
+                "no pixel is visible (alpha is 0 everywhere); give a cut-out or an opaque photograph".into(),
+            );
         }
         return Ok((pixels, None));
     }

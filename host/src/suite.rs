@@ -297,13 +297,17 @@ impl Suite {
         }
         if self.size.iter().any(|side| !(1..=MAX_CREATIVE_SIDE).contains(side)) {
             let [w, h] = self.size;
-            return Err(format!("size = [{w}, {h}]: each side must be between 1 and {MAX_CREATIVE_SIDE} pixels"));
+            return Err(format!(
+                "size = [{w}, {h}]: each side must be between 1 and {MAX_CREATIVE_SIDE} pixels"
+            ));
         }
         if self.samples == 0 || self.samples > 4096 {
             return Err(format!("samples = {}: it must be between 1 and 4096", self.samples));
         }
         if self.products.limit == Some(0) {
-            return Err("products.limit = 0: a suite needs at least one product; leave limit out for all".into());
+            return Err(
+                "products.limit = 0: a suite needs at least one product; leave limit out for all".into()
+            );
         }
         if !(self.level > 0.0 && self.level < 1.0) {
             return Err(format!("level = {}: it must lie in (0, 1), e.g. 0.95", self.level));
@@ -323,7 +327,10 @@ impl Suite {
     fn metrics_have_what_they_need(&self) -> Result<(), String> {
         let judged = self.wants(Metric::WinRate) || self.wants(Metric::PredictedCtr);
         if judged && self.judges.is_empty() {
-            return Err("the metrics win-rate and predicted-ctr need a [[judge]]; add one or list other metrics".into());
+            return Err(
+                "the metrics win-rate and predicted-ctr need a [[judge]]; add one or list other metrics"
+                    .into(),
+            );
         }
         if self.wants(Metric::FrechetDistance) && (self.embedder.is_none() || self.reference.is_none()) {
             return Err(
@@ -338,7 +345,10 @@ impl Suite {
 fn check_entry(entry: &Entry) -> Result<(), String> {
     let prompt = &entry.prompt;
     if !(prompt.temperature > 0.0 && prompt.temperature.is_finite()) {
-        return Err(format!("entry \"{}\": temperature must be above 0, not {}", entry.id, prompt.temperature));
+        return Err(format!(
+            "entry \"{}\": temperature must be above 0, not {}",
+            entry.id, prompt.temperature
+        ));
     }
     if !(prompt.top_p > 0.0 && prompt.top_p <= 1.0) {
         return Err(format!("entry \"{}\": top_p must be in (0, 1], not {}", entry.id, prompt.top_p));
@@ -352,7 +362,9 @@ fn unique<'a>(what: &str, ids: impl Iterator<Item = &'a str>) -> Result<(), Stri
     for id in ids {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if id.is_empty() || id.starts_with('.') || !id.chars().all(plain) {
-            return Err(format!("{what} id \"{id}\": an id is one word of letters, digits, '-', '_' and '.'"));
+            return Err(format!(
+                "{what} id \"{id}\": an id is one word of letters, digits, '-', '_' and '.'"
+            ));
         }
         if !seen.insert(id) {
             return Err(format!("two {what} tables have the id \"{id}\"; each needs its own"));

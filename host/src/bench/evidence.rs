@@ -1,7 +1,9 @@
 //! From the store's records to the board's evidence.
 
 use super::generate::Made;
-use super::plan::{PlannedEntry, PlannedJudge, compare_key, encoder_key, features_key, fidelity_key, score_key};
+use super::plan::{
+    PlannedEntry, PlannedJudge, compare_key, encoder_key, features_key, fidelity_key, score_key,
+};
 use super::{Bench, BenchError, Broken};
 use crate::store::Outcome;
 use crate::suite::Metric;
@@ -28,8 +30,12 @@ impl Bench<'_> {
         for judge in &self.plan.judges {
             judges.push(self.judge_evidence(judge, &made, &mut entries));
         }
-        let of_entries: Vec<&str> =
-            self.plan.entries.iter().flat_map(|e| [e.prompt.user.as_str(), e.background.user.as_str()]).collect();
+        let of_entries: Vec<&str> = self
+            .plan
+            .entries
+            .iter()
+            .flat_map(|e| [e.prompt.user.as_str(), e.background.user.as_str()])
+            .collect();
         let others = broken.iter().filter(|(user, _)| !of_entries.contains(&user.as_str()));
         notes.extend(others.map(|(user, error)| format!("{user} could not be opened: {error}")));
         let good = self.plan.products.iter().map(|p| p.product.id.clone());
@@ -157,7 +163,13 @@ impl Bench<'_> {
                     let key = compare_key(judge, m.product, &m.image, &other.image);
                     if let Some(Outcome::Compare(p_left)) = self.store.get(&key).map(|r| r.outcome) {
                         let (left, right) = (ids[left].to_owned(), ids[right].to_owned());
-                        evidence.comparisons.push(Comparison { product: product.clone(), sample, left, right, p_left });
+                        evidence.comparisons.push(Comparison {
+                            product: product.clone(),
+                            sample,
+                            left,
+                            right,
+                            p_left,
+                        });
                     }
                     failed.push(key);
                 }

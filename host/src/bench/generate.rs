@@ -5,7 +5,9 @@ use super::pump::{Done, pump};
 use super::{Bench, BenchError, Broken, OpenComponent};
 use crate::store::{Outcome, Record, encode_png};
 use adeval_sdk::client::{BackgroundClient, PromptClient};
-use adeval_sdk::{BackgroundRequest, Creative, ErrorKind, Placement, PluginError, PromptRequest, PromptSample};
+use adeval_sdk::{
+    BackgroundRequest, Creative, ErrorKind, Placement, PluginError, PromptRequest, PromptSample,
+};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
@@ -203,7 +205,10 @@ impl<'a> Bench<'a> {
                 let image = self.store.put_image(&png)?;
                 Ok(Ok(Outcome::Creative { image, placement: creative.placement }))
             }
-            Err(error) => Ok(Err(PluginError::new(ErrorKind::Other, format!("the creative cannot be encoded: {error}")))),
+            Err(error) => Ok(Err(PluginError::new(
+                ErrorKind::Other,
+                format!("the creative cannot be encoded: {error}"),
+            ))),
         }
     }
 

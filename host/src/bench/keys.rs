@@ -30,7 +30,8 @@ pub fn weights_hash(path: &Path) -> std::io::Result<String> {
 
 fn hash_into(path: &Path, hasher: &mut blake3::Hasher) -> std::io::Result<()> {
     if path.is_dir() {
-        let mut inside = std::fs::read_dir(path)?.map(|e| Ok(e?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        let mut inside =
+            std::fs::read_dir(path)?.map(|e| Ok(e?.path())).collect::<std::io::Result<Vec<_>>>()?;
         inside.sort();
         for file in inside {
             hasher.update(file.file_name().unwrap_or_default().as_encoded_bytes());

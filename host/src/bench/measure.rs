@@ -1,7 +1,9 @@
 //! Measurements of creatives: product fidelity, the judges, and features.
 
 use super::generate::{Made, batches, cloned, record};
-use super::plan::{PlannedJudge, PlannedProduct, compare_key, encoder_key, features_key, fidelity_key, score_key};
+use super::plan::{
+    PlannedJudge, PlannedProduct, compare_key, encoder_key, features_key, fidelity_key, score_key,
+};
 use super::pump::{Answers, Done, pump};
 use super::{Bench, BenchError, Broken};
 use crate::products::decode_rgb;
@@ -84,7 +86,8 @@ impl Bench<'_> {
         let client = RewardClient::new(open.endpoint());
         let keep = |done: Vec<Done<Question<'_>, Outcome>>| {
             let records = done.into_iter().map(|(question, result, seconds)| {
-                let (Question::Score { key, product, .. } | Question::Compare { key, product, .. }) = question;
+                let (Question::Score { key, product, .. } | Question::Compare { key, product, .. }) =
+                    question;
                 record(key, format!("{id}/{}", product.product.id), seconds, "judge", result)
             });
             self.store.append(&records.collect::<Vec<_>>())
@@ -180,7 +183,13 @@ impl Bench<'_> {
         match info {
             Ok(info) => {
                 let outcome = Ok(Outcome::Encoder(info.name));
-                self.store.append(&[record(name_key, embedder.usage.component.clone(), seconds, "embed", outcome)])?;
+                self.store.append(&[record(
+                    name_key,
+                    embedder.usage.component.clone(),
+                    seconds,
+                    "embed",
+                    outcome,
+                )])?;
             }
             Err(error) => {
                 broken.push((embedder.user.clone(), error));

@@ -70,7 +70,10 @@ impl PlannedComponent {
             })?,
         };
         if identity.determinism == Determinism::None {
-            notes.push(format!("{} does not promise to repeat itself: another run may differ.", component.plugin));
+            notes.push(format!(
+                "{} does not promise to repeat itself: another run may differ.",
+                component.plugin
+            ));
         }
         let fingerprint = key(&[
             &identity.library_hash,
@@ -99,23 +102,30 @@ impl PlannedComponent {
 impl<'a> Plan<'a> {
     pub fn new(suite: &'a Suite, limit: Option<usize>, services: &Services<'_>) -> Result<Self, BenchError> {
         let mut notes = suite.notes.clone();
-        let mut component =
-            |kind, user, used: &Component| PlannedComponent::new(suite, kind, user, used, services, &mut notes);
+        let mut component = |kind, user, used: &Component| {
+            PlannedComponent::new(suite, kind, user, used, services, &mut notes)
+        };
         let mut entries = Vec::new();
         for entry in &suite.entries {
             let user = |step| format!("entry \"{}\": {step}", entry.id);
             entries.push(PlannedEntry {
                 entry,
                 prompt: component(Kind::PromptGenerator, user("prompt"), &entry.prompt.component())?,
-                background: component(Kind::BackgroundGenerator, user("background"), &entry.background.component())?,
+                background: component(
+                    Kind::BackgroundGenerator,
+                    user("background"),
+                    &entry.background.component(),
+                )?,
             });
         }
         let mut judges = Vec::new();
         if suite.wants(Metric::WinRate) || suite.wants(Metric::PredictedCtr) {
             for judge in &suite.judges {
                 let user = format!("judge \"{}\"", judge.id);
-                judges
-                    .push(PlannedJudge { judge, component: component(Kind::RewardModel, user, &judge.component())? });
+                judges.push(PlannedJudge {
+                    judge,
+                    component: component(Kind::RewardModel, user, &judge.component())?,
+                });
             }
         }
         let mut embedder = None;
@@ -135,7 +145,10 @@ impl<'a> Plan<'a> {
             notes.push(format!("{} of {} products cannot be used.", bad.len(), bad.len() + good.len()));
         }
         if !warnings.is_empty() {
-            notes.push(format!("{} products came without alpha and were cut out by a network.", warnings.len()));
+            notes.push(format!(
+                "{} products came without alpha and were cut out by a network.",
+                warnings.len()
+            ));
         }
         let hashed = |product: Product| PlannedProduct { hash: product_hash(&product), product };
         let products = good.into_iter().map(hashed).collect();
@@ -170,7 +183,11 @@ impl<'a> Plan<'a> {
             seed: self.suite.seed,
             components: used.map(|c| (c.user.clone(), c.usage.clone())).collect(),
             products: self.products.iter().map(|p| (p.product.id.clone(), p.hash.clone())).collect(),
-            unusable_products: self.bad.iter().map(|b| (b.id.clone(), b.message.clone())).collect::<BTreeMap<_, _>>(),
+            unusable_products: self
+                .bad
+                .iter()
+                .map(|b| (b.id.clone(), b.message.clone()))
+                .collect::<BTreeMap<_, _>>(),
         }
     }
 
@@ -207,7 +224,8 @@ impl<'a> Plan<'a> {
         prompt: &str,
     ) -> String {
         let b = &entry.entry.background;
-        let settings = format!("{:?} {:?} {:?} {:?}", self.suite.size, b.steps, b.guidance, b.control_strength);
+        let settings =
+            format!("{:?} {:?} {:?} {:?}", self.suite.size, b.steps, b.guidance, b.control_strength);
         let seed = self.background_seed(product, sample).to_string();
         let fingerprint = &entry.background.usage.fingerprint;
         key(&["creative", fingerprint, &product.hash, prompt, &b.negative_prompt, &settings, &seed])

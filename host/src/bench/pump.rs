@@ -74,9 +74,11 @@ pub fn pump<I: Send, Q: Send, R: Send>(
             let count = items.len();
             let results = answer(requests, &mut call, &CallContext::new(&caller), clock);
             let stop = services.cancel.load(Ordering::Relaxed);
-            let batch = items.into_iter().zip(results).map(|(item, (result, seconds))| (item, result, seconds));
+            let batch =
+                items.into_iter().zip(results).map(|(item, (result, seconds))| (item, result, seconds));
             // An item that was stopped half-way has not failed.
-            let kept = batch.filter(|(_, r, _)| !matches!(r, Err(e) if e.kind == ErrorKind::Cancelled)).collect();
+            let kept =
+                batch.filter(|(_, r, _)| !matches!(r, Err(e) if e.kind == ErrorKind::Cancelled)).collect();
             services.progress.advance(count);
             if done.send(kept).is_err() || stop {
                 break;
@@ -138,16 +140,26 @@ mod tests {
     use crate::bench::tests::toys::{NoMatting, Toys};
     use std::sync::Mutex;
 
-    fn run(cancel: &AtomicBool, mut call: impl FnMut(&[&u32]) -> Answers<u32>) -> Vec<(u32, Result<u32, ErrorKind>)> {
+    fn run(
+        cancel: &AtomicBool,
+        mut call: impl FnMut(&[&u32]) -> Answers<u32>,
+    ) -> Vec<(u32, Result<u32, ErrorKind>)> {
         let toys = Toys::default();
         let services = Services { plugins: &toys, matting: &NoMatting, progress: &Silent, cancel };
         let kept = Mutex::new(Vec::new());
         let batches = vec![vec![1, 2, 3], vec![4, 5, 6]];
         let load = |items: &[u32]| items.iter().map(|i| Ok(*i)).collect();
-        pump(batches, &services, &Clock::default(), load, |q, _| call(q), |done| {
-            kept.lock().unwrap().extend(done.into_iter().map(|(i, r, _)| (i, r.map_err(|e| e.kind))));
-            Ok(())
-        })
+        pump(
+            batches,
+            &services,
+            &Clock::default(),
+            load,
+            |q, _| call(q),
+            |done| {
+                kept.lock().unwrap().extend(done.into_iter().map(|(i, r, _)| (i, r.map_err(|e| e.kind))));
+                Ok(())
+            },
+        )
         .unwrap();
         kept.into_inner().unwrap()
     }

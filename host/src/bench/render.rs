@@ -77,11 +77,16 @@ pub fn render(job: &RenderJob, services: &Services<'_>) -> Result<Vec<Rendered>,
     Ok(rendered)
 }
 
-fn render_entry(job: &RenderJob, entry: &Entry, services: &Services<'_>) -> Result<Vec<Rendered>, BenchError> {
+fn render_entry(
+    job: &RenderJob,
+    entry: &Entry,
+    services: &Services<'_>,
+) -> Result<Vec<Rendered>, BenchError> {
     let user = |step: &str| format!("entry \"{}\": {step}", entry.id);
     let mut notes = Vec::new();
     let (kind, used) = (Kind::BackgroundGenerator, entry.background.component());
-    let background = PlannedComponent::new(&job.suite, kind, user("background"), &used, services, &mut notes)?;
+    let background =
+        PlannedComponent::new(&job.suite, kind, user("background"), &used, services, &mut notes)?;
     let wanted = prompts(job, entry, services, &mut notes)?;
     notes.iter().for_each(|note| services.progress.warn(note));
     let client = BackgroundClient::new(open(&background, services)?.endpoint());
@@ -153,7 +158,8 @@ fn prompts<'a>(
     let client = PromptClient::new(open(&generator, services)?.endpoint());
     services.progress.stage(&format!("{}: prompts", entry.id), job.products.len());
     let request = |product: &&Product| {
-        let mut request = PromptRequest::new((*product).clone(), rng::derive(suite.seed, &["prompt", &product.id]));
+        let mut request =
+            PromptRequest::new((*product).clone(), rng::derive(suite.seed, &["prompt", &product.id]));
         request.samples = suite.samples;
         request.temperature = entry.prompt.temperature;
         request.top_p = entry.prompt.top_p;
@@ -189,7 +195,8 @@ fn write(
     seconds: f64,
 ) -> Result<Rendered, BenchError> {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let name: String = format!("{}-{}-{}", wanted.product.id, entry.id, wanted.sample).chars().map(plain).collect();
+    let name: String =
+        format!("{}-{}-{}", wanted.product.id, entry.id, wanted.sample).chars().map(plain).collect();
     let path = job.out.join(format!("{name}.png"));
     let mut rendered = Rendered {
         entry: entry.id.clone(),

@@ -4,8 +4,8 @@
 
 use super::BenchError;
 use crate::store::{Store, read_json, write_json, write_whole};
-use adeval_eval::leaderboard::{Column, Cost, Leaderboard, to_markdown};
 use adeval_eval::Estimate;
+use adeval_eval::leaderboard::{Column, Cost, Leaderboard, to_markdown};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,7 +68,8 @@ impl RunResult {
         board.columns = columns;
         let mut costs = BTreeMap::new();
         for row in &mut board.rows {
-            let cells = row.cells.iter().filter(|(id, _)| is_cost(id)).map(|(id, e)| (id.clone(), *e)).collect();
+            let cells =
+                row.cells.iter().filter(|(id, _)| is_cost(id)).map(|(id, e)| (id.clone(), *e)).collect();
             row.cells.retain(|id, _| !is_cost(id));
             costs.insert(row.entry.clone(), EntryCost { cost: row.cost, cells });
             row.cost = Cost { seconds_per_creative: None, total_seconds: 0.0, peak_memory_bytes: None };

@@ -7,7 +7,9 @@ use toys::{NoMatting, Toys};
 
 /// A suite of two entries, three products, one judge and an embedder, in a folder of its own.
 fn suite(dir: &Path) -> Suite {
-    let image = |level: u8| image::RgbaImage::from_fn(16, 16, |x, _| image::Rgba([level, 80, 40, if x < 12 { 255 } else { 0 }]));
+    let image = |level: u8| {
+        image::RgbaImage::from_fn(16, 16, |x, _| image::Rgba([level, 80, 40, if x < 12 { 255 } else { 0 }]))
+    };
     let list: Vec<_> = (0..3)
         .map(|n| {
             image(n * 60).save(dir.join(format!("p{n}.png"))).unwrap();
@@ -17,7 +19,9 @@ fn suite(dir: &Path) -> Suite {
     std::fs::write(dir.join("products.json"), serde_json::to_string(&list).unwrap()).unwrap();
     std::fs::create_dir_all(dir.join("scenes")).unwrap();
     for n in 0..5u8 {
-        image::RgbImage::from_pixel(8, 8, image::Rgb([n * 40, 100, n])).save(dir.join(format!("scenes/{n}.png"))).unwrap();
+        image::RgbImage::from_pixel(8, 8, image::Rgb([n * 40, 100, n]))
+            .save(dir.join(format!("scenes/{n}.png")))
+            .unwrap();
     }
     let text = r#"
 name = "toy"
@@ -47,7 +51,11 @@ path = "scenes"
 }
 
 fn bench(suite: &Suite, options: &BenchOptions, toys: &Toys) -> Result<BenchOutcome, BenchError> {
-    run(suite, options, &Services { plugins: toys, matting: &NoMatting, progress: &Silent, cancel: &toys.cancel })
+    run(
+        suite,
+        options,
+        &Services { plugins: toys, matting: &NoMatting, progress: &Silent, cancel: &toys.cancel },
+    )
 }
 
 fn options(dir: &Path, runs: &str) -> BenchOptions {
@@ -127,7 +135,12 @@ fn a_crash_costs_one_creative_and_can_be_tried_again() {
     let light = outcome.board.rows.iter().find(|r| r.entry == "light").unwrap();
     assert_eq!((light.coverage.done, light.coverage.planned), (4, 6));
     assert_eq!(light.failures.len(), 2);
-    assert!(light.failures.iter().all(|f| f.product == "p1" && f.stage == "background" && f.message.contains("signal 6")));
+    assert!(
+        light
+            .failures
+            .iter()
+            .all(|f| f.product == "p1" && f.stage == "background" && f.message.contains("signal 6"))
+    );
     let again = bench(&suite, &options, &Toys::default()).unwrap();
     assert_eq!(again.computed, 0, "a failure is not tried again unasked");
     let retried = bench(&suite, &BenchOptions { retry_failed: true, ..options }, &Toys::default()).unwrap();
@@ -171,7 +184,8 @@ fn rendering_writes_a_png_and_a_sidecar_each() {
     let suite = suite(dir.path());
     let toys = Toys::default();
     let services = Services { plugins: &toys, matting: &NoMatting, progress: &Silent, cancel: &toys.cancel };
-    let products = crate::products::load(&dir.path().join("products.json"), Some(2), &NoMatting).unwrap().good;
+    let products =
+        crate::products::load(&dir.path().join("products.json"), Some(2), &NoMatting).unwrap().good;
     let job = RenderJob { suite, products, prompt: None, out: dir.path().join("out") };
     let rendered = render(&job, &services).unwrap();
     assert_eq!(rendered.len(), 2 * 2 * 2);

@@ -66,7 +66,9 @@ fn explain(error: &ImageError) -> String {
     let first: String = text.lines().next().unwrap_or_default().chars().take(160).collect();
     match error {
         ImageError::Limits(_) => format!("the image is too large to decode ({first}); scale it"),
-        ImageError::Unsupported(_) => format!("this kind of image is not supported ({first}); save it as 8-bit RGB"),
+        ImageError::Unsupported(_) => {
+            format!("this kind of image is not supported ({first}); save it as 8-bit RGB")
+        }
         _ => format!("the image is truncated or damaged ({first}); write it again"),
     }
 }

@@ -19,7 +19,9 @@ fn png(image: &DynamicImage) -> Vec<u8> {
 }
 
 fn cut_out() -> DynamicImage {
-    DynamicImage::ImageRgba8(RgbaImage::from_fn(8, 8, |x, y| Rgba([9, 9, 9, if x + y < 8 { 255 } else { 0 }])))
+    DynamicImage::ImageRgba8(RgbaImage::from_fn(8, 8, |x, y| {
+        Rgba([9, 9, 9, if x + y < 8 { 255 } else { 0 }])
+    }))
 }
 
 /// A PNG header of this size with a valid checksum, and no pixels.
@@ -69,7 +71,8 @@ fn bad_images_are_named_with_the_mend_and_the_good_ones_stay() {
 
 #[test]
 fn sixteen_bits_grey_palette_and_cmyk_are_converted() {
-    let deep: ImageBuffer<Rgba<u16>, Vec<u16>> = ImageBuffer::from_pixel(4, 4, Rgba([65_535, 0, 32_768, 30_000]));
+    let deep: ImageBuffer<Rgba<u16>, Vec<u16>> =
+        ImageBuffer::from_pixel(4, 4, Rgba([65_535, 0, 32_768, 30_000]));
     let grey: ImageBuffer<Luma<u8>, Vec<u8>> = ImageBuffer::from_pixel(4, 4, Luma([77]));
     let dir = folder(&[
         ("deep.png", png(&DynamicImage::ImageRgba16(deep))),

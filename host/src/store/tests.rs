@@ -1,5 +1,4 @@
 use super::*;
-use std::io::Write as _;
 
 fn score(key: &str, value: f64) -> Record {
     Record { key: key.into(), item: "i".into(), seconds: Some(0.1), outcome: Outcome::Score(value) }
@@ -20,7 +19,9 @@ fn records_outlive_the_process_and_a_torn_line_is_cut_off() {
     assert_eq!(store.get("a"), before, "a number is the same to the last bit after a resume");
     store.append(&[score("c", 0.25)]).unwrap();
     drop(store);
-    assert!(std::fs::read_to_string(&file).unwrap().lines().all(|l| serde_json::from_str::<Record>(l).is_ok()));
+    assert!(
+        std::fs::read_to_string(&file).unwrap().lines().all(|l| serde_json::from_str::<Record>(l).is_ok())
+    );
     assert_eq!(Store::open(dir.path()).unwrap().len(), 3);
 }
 

@@ -54,12 +54,51 @@ fn absurd_suites_are_refused_in_one_sentence() {
         assert!(message.contains(needle), "{needle}: {message}");
         assert!(!message.contains('\n') && message.len() < 300, "{message}");
     }
-    let twice = GOOD.replace("[[judge]]", "[[entry]]\nid = \"a\"\nprompt = { plugin = \"p\" }\nbackground = { plugin = \"b\" }\n[[judge]]");
+    let twice = GOOD.replace(
+        "[[judge]]",
+        "[[entry]]\nid = \"a\"\nprompt = { plugin = \"p\" }\nbackground = { plugin = \"b\" }\n[[judge]]",
+    );
     assert!(message(&twice).contains("two entry tables have the id \"a\""));
 }
 
 #[test]
 fn nearest_does_not_guess_wildly() {
-    assert_eq!(nearest("scene-backgroun", ["scene-background", "photo-background"]), Some("scene-background"));
+    assert_eq!(
+        nearest("scene-backgroun", ["scene-background", "photo-background"]),
+        Some("scene-background")
+    );
     assert_eq!(nearest("zzz", ["scene-background"]), None);
+}
+
+#[test]
+fn the_default_suite_is_a_suite() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/suites/default.toml");
+    let suite = Suite::load(&file).unwrap();
+    assert_eq!((suite.entries.len(), suite.judges.len(), suite.metrics.len()), (5, 1, 4));
+    for path in [&suite.products.path, &suite.reference.as_ref().unwrap().path] {
+        assert!(suite.resolve(path).exists(), "{}", path.display());
+    }
+}
+
+#[test]
+fn committed_schemas_are_those_of_the_types() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
+    let product = schemars::schema_for!(Vec<crate::products::ProductRecord>).to_value();
+    let schemas = [
+        ("suite.schema.json", Suite::schema()),
+        ("result.schema.json", crate::bench::result_schema()),
+        ("products.schema.json", product),
+    ];
+    for (name, schema) in schemas {
+        let file = folder.join(name);
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(&file, &text).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(
+            committed, text,
+            "{name} is out of date: run the tests with UPDATE_SCHEMAS=1 and commit it"
+        );
+    }
 }

@@ -64,7 +64,11 @@ component!(Mean, "mean", Level, |_| Mean);
 impl PromptGenerator for Words {
     fn generate(&self, request: &PromptRequest, _: &CallContext<'_>) -> Result<Vec<PromptSample>> {
         let sample = |k: u32| PromptSample {
-            text: format!("{} on table {}", request.product.title, rng::derive(request.seed, &[&k.to_string()]) % 97),
+            text: format!(
+                "{} on table {}",
+                request.product.title,
+                rng::derive(request.seed, &[&k.to_string()]) % 97
+            ),
             tokens: Vec::new(),
             log_probs: Vec::new(),
             finish: FinishReason::Stop,
@@ -90,7 +94,9 @@ fn brightness(image: &Image) -> f64 {
 
 impl RewardModel for Bright {
     fn compare(&self, pair: &PairRequest, _: &CallContext<'_>) -> Result<Preference> {
-        Ok(Preference { left: 1.0 / (1.0 + (3.0 * (brightness(&pair.right) - brightness(&pair.left))).exp()) })
+        Ok(Preference {
+            left: 1.0 / (1.0 + (3.0 * (brightness(&pair.right) - brightness(&pair.left))).exp()),
+        })
     }
     fn score(&self, request: &ScoreRequest, _: &CallContext<'_>) -> Result<PointScore> {
         Ok(PointScore { ctr: 0.1 * brightness(&request.creative) / 3.0, parts: [].into() })
