@@ -1,6 +1,6 @@
 //! Buffers: a plane of scalars and a canvas in linear light.
 
-use crate::color::srgb_lut;
+use crate::color::{mix, srgb_lut};
 use crate::noise::floor;
 use image::RgbImage;
 
@@ -104,6 +104,19 @@ impl Canvas {
                 *value *= 1.0 - s * (1.0 - t);
             }
         }
+    }
+
+    /// The colour between four pixels (centres at whole numbers), `None` outside.
+    pub fn bilinear(&self, x: f32, y: f32) -> Option<[f32; 3]> {
+        if !(x >= 0.0 && y >= 0.0 && x + 1.0 < self.width as f32 && y + 1.0 < self.height as f32) {
+            return None;
+        }
+        let (ix, iy) = (x as usize, y as usize);
+        let row = |y: usize| {
+            let i = y * self.width + ix;
+            mix(self.data[i], self.data[i + 1], x - ix as f32)
+        };
+        Some(mix(row(iy), row(iy + 1), y - iy as f32))
     }
 
     /// Mean colour, linear.

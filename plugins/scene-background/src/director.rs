@@ -28,8 +28,8 @@ pub struct Facts {
     pub large: bool,
     /// Sign of the side that the light comes from; set by the director.
     pub light_from: f32,
-    /// Whether the scene is autumnal; set by the director.
-    pub autumn: bool,
+    /// The season of the scene; set by the director.
+    pub season: Option<Season>,
 }
 
 /// The parameters that shape every scene.
@@ -66,7 +66,7 @@ pub fn direct(wishes: &Wishes, facts: &Facts, settings: &Settings, seed: u64) ->
     let (color, second) = surface_colors(surface, &wishes, &palette, dice);
     let (wall, joint, accent) = backdrop_colors(backdrop, &wishes, &palette, mood, dice);
     let grown = if facts.large { 2.0 } else { 1.0 };
-    let facts = Facts { light_from: azimuth, autumn: wishes.season == Some(Season::Autumn), ..*facts };
+    let facts = Facts { light_from: azimuth, season: wishes.season, ..*facts };
     let mut scene = Scene {
         camera,
         ground: 0.0,

@@ -84,6 +84,7 @@ impl BackgroundGenerator for SceneBackground {
     fn generate(&self, request: &BackgroundRequest, cx: &CallContext<'_>) -> Result<Creative> {
         cx.check()?;
         request.validate()?;
+        check_area(request)?;
         let cut = CutOut::of(&request.product)?;
         let placement = place(&cut, request.size(), self.parameters.product_share);
         let product = cut.resample(&placement)?;
@@ -105,6 +106,20 @@ impl BackgroundGenerator for SceneBackground {
     fn generate_batch(&self, requests: &[BackgroundRequest], cx: &CallContext<'_>) -> Vec<Result<Creative>> {
         requests.par_iter().map(|request| self.generate(request, cx)).collect()
     }
+}
+
+/// Most pixels of a canvas: the buffers of a render take about 60 bytes a pixel.
+const MOST_PIXELS: u64 = 4096 * 4096;
+
+fn check_area(request: &BackgroundRequest) -> Result<()> {
+    if u64::from(request.width) * u64::from(request.height) <= MOST_PIXELS {
+        return Ok(());
+    }
+    let message = format!(
+        "a creative of {}x{} pixels: scene-background draws at most {MOST_PIXELS} pixels",
+        request.width, request.height
+    );
+    Err(PluginError::invalid_request(message).with_hint("ask for 4096x4096 or less"))
 }
 
 /// A product that fills the canvas' height stands at the paper's place (centred); a low one a little below the middle.
@@ -129,7 +144,7 @@ fn facts(product: &Product, pixels: &RgbaImage, placement: &Placement, canvas: (
         half_canvas: 0.5 * canvas.0 as f32 / unit,
         large: is_large(product),
         light_from: 0.0,
-        autumn: false,
+        season: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! request's seed), [`render`](mod@render) traces it, and the product is pasted last, untouched.
 
 pub mod choice;
+mod decal;
 pub mod director;
 mod focus;
 mod generator;
@@ -16,9 +17,11 @@ pub mod palette;
 mod props;
 pub mod render;
 pub mod scene;
+mod set;
 mod shade;
 mod surface;
 mod vista;
+mod vocabulary;
 mod wall;
 pub mod words;
 

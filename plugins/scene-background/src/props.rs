@@ -3,7 +3,7 @@
 use crate::choice::{Dice, Stream};
 use crate::director::Facts;
 use crate::geometry::{Form, Paint, Solid};
-use crate::lexicon::PropKind;
+use crate::lexicon::{PropKind, Season};
 use crate::palette::Palette;
 use crate::scene::{Decal, DecalShape, Rgb, Scene, Veil};
 use adeval_compositing::color::{Lch, hex, mix, scale};
@@ -41,7 +41,12 @@ pub fn add(kind: PropKind, scene: &mut Scene, facts: &Facts, palette: &Palette, 
                 scene.solids.push(Solid::new(Form::Box(half), at, 0.0, 0.0, matte(tone)));
             }
         }
-        PropKind::Spheres => spheres(scene, facts, [second, accent, palette.wall.rgb()], side, &mut s),
+        PropKind::Spheres => {
+            let baubles = [hex(0xa8201f), hex(0xcfa14a), hex(0xe8dcc8)];
+            let festive = facts.season == Some(Season::Christmas);
+            let colors = if festive { baubles } else { [second, accent, palette.wall.rgb()] };
+            spheres(scene, facts, colors, side, &mut s);
+        }
         PropKind::Boxes => {
             for i in 0..3 {
                 let half = s.range(0.08, 0.16);
@@ -62,7 +67,7 @@ pub fn add(kind: PropKind, scene: &mut Scene, facts: &Facts, palette: &Palette, 
         }
         PropKind::Pebbles => pebbles(scene, facts, side, &mut s),
         PropKind::Leaves => {
-            let autumn = palette.accent.h < 100.0 && palette.accent.c > 0.09 && facts.autumn;
+            let autumn = facts.season == Some(Season::Autumn);
             let shape = if autumn { DecalShape::Maple } else { DecalShape::Leaf };
             let tones = if autumn {
                 [hex(0xb5481c), hex(0xd98a2b), hex(0x8c2f1b)]
@@ -141,7 +146,9 @@ pub fn add(kind: PropKind, scene: &mut Scene, facts: &Facts, palette: &Palette, 
 }
 
 fn podium(scene: &mut Scene, facts: &Facts, palette: &Palette, s: &mut Stream) {
-    let radius = (facts.half_foot * 1.3 + 0.08).max(facts.half_width * 0.8).max(0.34);
+    // Round the product's middle, and wide enough for its foot beside it.
+    let x = facts.center;
+    let radius = (x.abs() + facts.half_foot * 1.25 + 0.08).max(facts.half_width * 0.85).max(0.34);
     let height = s.range(0.10, 0.16);
     let stone = mix(palette.second.rgb(), palette.wall.rgb(), s.range(0.1, 0.6));
     let paint = Paint { color: stone, gloss: 0.12, glow: 0.0 };
@@ -149,11 +156,11 @@ fn podium(scene: &mut Scene, facts: &Facts, palette: &Palette, s: &mut Stream) {
     if s.chance(0.5) {
         let lower = Form::Cylinder(radius * 1.28, 0.5 * height * 0.55);
         scene.ground = -height * 1.55;
-        scene.solids.push(Solid::new(lower, [0.0, -height * 1.275, 0.0], 0.0, 0.0, paint));
+        scene.solids.push(Solid::new(lower, [x, -height * 1.275, 0.0], 0.0, 0.0, paint));
     }
     scene.solids.push(Solid::new(
         Form::Cylinder(radius, 0.5 * height),
-        [0.0, -0.5 * height, 0.0],
+        [x, -0.5 * height, 0.0],
         0.0,
         0.0,
         paint,

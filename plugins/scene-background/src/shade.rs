@@ -1,7 +1,8 @@
 //! Traces a ray through the scene and lights what it meets.
 
 use crate::geometry::{Hit, Solid, V3, along, dot, unit};
-use crate::scene::{BackdropKind, Decal, DecalShape, Rgb, Scene, SurfaceKind};
+use crate::scene::{BackdropKind, Rgb, Scene, SurfaceKind};
+use crate::set::{DISC_RADIUS, Place, disc_plane};
 use crate::surface::Texel;
 use crate::wall::{NICHE, niche};
 use adeval_compositing::color::{add, hex, mix, mul, scale};
@@ -40,8 +41,6 @@ pub struct Stage<'a> {
     /// The far backdrop on a coarse grid and its pixel size, where the lens blurs it anyway.
     far: Option<(Canvas, f32)>,
 }
-
-const RADIUS: f32 = 0.55;
 
 impl<'a> Stage<'a> {
     /// A stage for a scene around a placed product; `contact` is the product's contact shadow,
@@ -113,7 +112,7 @@ impl<'a> Stage<'a> {
                 nearest = Some((i, hit));
             }
         }
-        let ground = self.ground_or_wall(self.eye, ray);
+        let ground = self.scene.meet(self.eye, ray);
         if let Some((i, hit)) = nearest.filter(|(_, hit)| ground.is_none_or(|g| hit.t < g.0)) {
             let solid = &self.scene.solids[i as usize];
             let color = self.solid(solid, along(self.eye, ray, hit.t), hit.normal, ray);
@@ -135,45 +134,9 @@ impl<'a> Stage<'a> {
         let backdrop = &self.scene.backdrop;
         let coarse = self.far.as_ref().and_then(|(far, size)| {
             let (x, y) = ((self.ahead[0] + u * self.unit) / size, (self.ahead[1] - v * self.unit) / size);
-            bilinear(far, x, y)
+            far.bilinear(x, y)
         });
         mul(coarse.unwrap_or_else(|| backdrop.vista(u, v)), backdrop.tint)
-    }
-
-    fn ground_or_wall(&self, origin: V3, ray: V3) -> Option<(f32, Place)> {
-        let backdrop = &self.scene.backdrop;
-        let ground = self.scene.ground;
-        let down = if ray[1] < -1e-5 { (ground - origin[1]) / ray[1] } else { f32::INFINITY };
-        if !backdrop.kind.is_wall() {
-            let end = -backdrop.distance;
-            let z = origin[2] + ray[2] * down;
-            return (down > 1e-3 && down.is_finite() && z > end).then_some((down, Place::Ground));
-        }
-        let back = if ray[2] < -1e-5 { (-backdrop.distance - origin[2]) / ray[2] } else { f32::INFINITY };
-        if backdrop.kind == BackdropKind::Sweep {
-            return cove(origin, ray, ground, backdrop.distance, down, back);
-        }
-        if down < back {
-            return (down > 1e-3).then_some((down, Place::Ground));
-        }
-        if !(back > 1e-3 && back.is_finite()) {
-            return None;
-        }
-        let (x, y) = (origin[0] + ray[0] * back, origin[1] + ray[1] * back);
-        if backdrop.kind == BackdropKind::Disc
-            && let Some(t) = disc(origin, ray, ground, backdrop.distance).filter(|&t| t < back.min(down))
-        {
-            return Some((t, Place::Disc));
-        }
-        if backdrop.kind == BackdropKind::Arch && niche(x, y - ground) < 0.0 {
-            let t = (-backdrop.distance - NICHE[2] - origin[2]) / ray[2];
-            let (x, y) = (origin[0] + ray[0] * t, origin[1] + ray[1] * t);
-            if y < ground {
-                return Some((down, Place::Ground));
-            }
-            return Some((t, if niche(x, y - ground) < 0.0 { Place::Niche } else { Place::Jamb }));
-        }
-        Some((back, Place::Wall))
     }
 
     /// Lights a place on the ground or on the wall. `pixel` is where it is seen directly, `None` in a mirror.
@@ -286,8 +249,8 @@ impl<'a> Stage<'a> {
             let t = (disc_plane(backdrop.distance) - point[2]) / self.light[2];
             if t > 0.0 {
                 let q = along(point, self.light, t);
-                let gap =
-                    (q[0].hypot(q[1] - self.scene.ground - RADIUS) - RADIUS) / (self.spread * t).max(0.01);
+                let gap = (q[0].hypot(q[1] - self.scene.ground - DISC_RADIUS) - DISC_RADIUS)
+                    / (self.spread * t).max(0.01);
                 open *= smoothstep(-1.0, 1.0, gap);
             }
         }
@@ -356,7 +319,7 @@ impl<'a> Stage<'a> {
                 seen = Some((i, hit));
             }
         }
-        let image = match (seen, self.ground_or_wall(point, bounce)) {
+        let image = match (seen, self.scene.meet(point, bounce)) {
             (Some((i, hit)), g) if g.is_none_or(|g| hit.t < g.0) => {
                 let paint = self.scene.solids[i].paint;
                 mul(paint.color, self.light(along(point, bounce, hit.t), hit.normal, Place::Wall, false))
@@ -432,102 +395,5 @@ impl<'a> Stage<'a> {
         let backdrop = &self.scene.backdrop;
         let rate = 1.0 / backdrop.distance.min(22.0);
         mix(color, mul(backdrop.vista(0.0, 0.02), backdrop.tint), 0.85 * (1.0 - (-far * rate).exp()))
-    }
-}
-
-/// What kind of place a ray ended on.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
-    Ground,
-    /// On the curve of a sweep, at this angle from the ground (radians).
-    Cove(f32),
-    Wall,
-    Niche,
-    Jamb,
-    Disc,
-}
-
-impl Place {
-    fn id(self) -> u32 {
-        match self {
-            Self::Ground | Self::Cove(_) => 1,
-            Self::Wall => 2,
-            Self::Niche => 3,
-            Self::Jamb => 4,
-            Self::Disc => 5,
-        }
-    }
-}
-
-/// The canvas between its pixels, `None` outside.
-fn bilinear(canvas: &Canvas, x: f32, y: f32) -> Option<Rgb> {
-    if !(x >= 0.0 && y >= 0.0 && x < (canvas.width - 1) as f32 && y < (canvas.height - 1) as f32) {
-        return None;
-    }
-    let (ix, iy) = (x as usize, y as usize);
-    let row = |y: usize| {
-        let i = y * canvas.width + ix;
-        mix(canvas.data[i], canvas.data[i + 1], x - ix as f32)
-    };
-    Some(mix(row(iy), row(iy + 1), y - iy as f32))
-}
-
-/// A sweep: ground and wall joined by a quarter of a cylinder.
-fn cove(origin: V3, ray: V3, ground: f32, distance: f32, down: f32, back: f32) -> Option<(f32, Place)> {
-    const RADIUS: f32 = 1.1;
-    let axis = [ground + RADIUS, -distance + RADIUS];
-    if down > 1e-3 && down.is_finite() && origin[2] + ray[2] * down >= axis[1] {
-        return Some((down, Place::Ground));
-    }
-    if back > 1e-3 && back.is_finite() && origin[1] + ray[1] * back >= axis[0] {
-        return Some((back, Place::Cove(std::f32::consts::FRAC_PI_2)));
-    }
-    let (oy, oz) = (origin[1] - axis[0], origin[2] - axis[1]);
-    let (a, b) = (ray[1] * ray[1] + ray[2] * ray[2], oy * ray[1] + oz * ray[2]);
-    let root = b * b - a * (oy * oy + oz * oz - RADIUS * RADIUS);
-    if root < 0.0 {
-        return None;
-    }
-    let t = (-b + root.sqrt()) / a.max(1e-9);
-    let sin = ((axis[1] - origin[2] - ray[2] * t) / RADIUS).clamp(0.0, 1.0);
-    (t > 1e-3).then(|| (t, Place::Cove(sin.asin())))
-}
-
-fn disc_plane(distance: f32) -> f32 {
-    -0.72 * distance
-}
-
-fn disc(origin: V3, ray: V3, ground: f32, distance: f32) -> Option<f32> {
-    let t = (disc_plane(distance) - origin[2]) / ray[2];
-    let (x, y) = (origin[0] + ray[0] * t, origin[1] + ray[1] * t - ground);
-    (t > 1e-3 && x.hypot(y - RADIUS) < RADIUS).then_some(t)
-}
-
-impl Decal {
-    /// How much of a place it covers, and its shade there; `soft` is the width of its edge in its own half lengths.
-    fn covers(&self, x: f32, z: f32, soft: f32) -> (f32, f32) {
-        let (dx, dz) = ((x - self.x) / self.size, (z - self.z) / self.size);
-        if dx * dx + dz * dz > 1.6 {
-            return (0.0, 1.0);
-        }
-        let (sin, cos) = self.angle.sin_cos();
-        let (u, v) = (dx * cos + dz * sin, dz * cos - dx * sin);
-        let half = match self.shape {
-            DecalShape::Leaf => 0.36 * (1.0 - u * u).max(0.0).powf(0.8),
-            DecalShape::Petal => 0.55 * ((1.0 - u * u).max(0.0)).sqrt() * (0.75 + 0.25 * u),
-            DecalShape::Maple => {
-                let angle = v.atan2(u);
-                let lobes = 0.62 + 0.26 * (angle * 5.0).cos() + 0.08 * (angle * 15.0).cos();
-                let inside = lobes - u.hypot(v);
-                let rib = 1.0 - 0.18 * (1.0 - smoothstep(0.0, 0.05, (angle * 2.5).sin().abs() * u.hypot(v)));
-                return (smoothstep(-0.5 * soft - 0.02, 0.5 * soft + 0.02, inside), rib * (0.85 + 0.3 * v));
-            }
-            DecalShape::Confetti => (0.45 - u.abs()).clamp(0.0, 0.3),
-        };
-        let cover =
-            smoothstep(-0.5 * soft - 0.02, 0.5 * soft + 0.02, half - v.abs()) * f32::from(u.abs() < 1.0);
-        let rib =
-            if self.shape == DecalShape::Leaf { 1.0 - smoothstep(0.0, 0.05 + soft, v.abs()) } else { 0.0 };
-        (cover, (1.0 + 0.55 * v + 0.1 * u) * (1.0 + 0.25 * rib))
     }
 }

@@ -164,7 +164,11 @@ impl Wishes {
                 self.surface_color = self.surface_color.or(pending.take());
             }
             Meaning::Backdrop(kind) => {
-                self.backdrop.get_or_insert(kind);
+                // "A plaster wall with an arched niche" is a niche.
+                let special = matches!(kind, BackdropKind::Arch | BackdropKind::Disc);
+                if self.backdrop.is_none() || (self.backdrop == Some(BackdropKind::Wall) && special) {
+                    self.backdrop = Some(kind);
+                }
                 self.backdrop_color = self.backdrop_color.or(pending.take());
             }
             Meaning::Behind => self.backdrop_color = self.backdrop_color.or(pending.take()),

@@ -1,5 +1,8 @@
 //! What the component promises: repeatable bytes, words that matter, untouched products, any size, named errors.
 
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used)]
+
 use adeval_sdk::CallHost;
 use adeval_sdk::prelude::*;
 use image::{Rgba, RgbaImage};
@@ -153,6 +156,13 @@ fn a_one_pixel_product_is_drawn_and_an_invisible_one_is_named() {
     let error = generator().generate(&tiny, &CallContext::detached()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
     assert!(error.message.contains("bottle-1"), "{error}");
+}
+
+#[test]
+fn a_canvas_beyond_memory_is_refused() {
+    let error =
+        generator().generate(&request("wood", 1, (8000, 8000)), &CallContext::detached()).unwrap_err();
+    assert!(error.kind == ErrorKind::InvalidRequest && error.message.contains("8000x8000"), "{error}");
 }
 
 #[test]
