@@ -97,8 +97,13 @@ pub fn direct(wishes: &Wishes, facts: &Facts, settings: &Settings, seed: u64) ->
             || (wishes.season == Some(Season::Winter)
                 && !wishes.refuses(Meaning::Prop(PropKind::Snowfall))
                 && !backdrop.is_wall()),
-        aperture: wishes.aperture.unwrap_or(if backdrop.is_wall() { 0.35 } else { 0.8 })
-            * settings.depth_of_field,
+        aperture: wishes.aperture.unwrap_or(if backdrop.is_wall() {
+            0.35
+        } else if endless {
+            0.5
+        } else {
+            0.8
+        }) * settings.depth_of_field,
         exposure: lit.exposure,
         vignette: lit.vignette,
         shadow_strength: settings.shadow_strength,
@@ -233,6 +238,8 @@ fn distance(backdrop: B, endless: bool, large: bool, t: f32) -> f32 {
         B::Disc => 1.0 + 0.3 * t,
         b if b.is_wall() => (0.75 + 0.4 * t) * if large { 0.85 } else { 1.0 },
         B::Forest | B::Garden if endless => 7.0,
+        // Behind the sand lies the sea.
+        B::Beach if endless => 3.2,
         _ if endless => 60.0,
         B::Gradient => 3.0,
         _ if large => 3.0,

@@ -393,7 +393,8 @@ impl<'a> Stage<'a> {
         }
         let far = (t - self.scene.camera.distance).max(0.0);
         let backdrop = &self.scene.backdrop;
-        let rate = 1.0 / backdrop.distance.min(22.0);
+        let rate =
+            if backdrop.kind == BackdropKind::Beach { 0.03 } else { 1.0 / backdrop.distance.min(22.0) };
         mix(color, mul(backdrop.vista(0.0, 0.02), backdrop.tint), 0.85 * (1.0 - (-far * rate).exp()))
     }
 }

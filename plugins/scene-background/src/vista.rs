@@ -167,7 +167,7 @@ impl Backdrop {
         let wave = fbm(u * depth * 0.3, depth * 3.0, 3, self.seed ^ 1);
         let sea = mix(hex(0x2f8f9d), hex(0x86cfc8), smoothstep(0.0, -0.3, v));
         let sea = mix(sea, mix(self.second, [1.0; 3], 0.4), 0.25 + 0.3 * smoothstep(0.5, 0.8, wave));
-        let line = 0.26 + 0.03 * value(u * 2.0, 0.0, self.seed ^ 2);
+        let line = 0.19 + 0.03 * value(u * 2.0, 0.0, self.seed ^ 2);
         let foam =
             smoothstep(0.03, 0.0, (-v - line).abs()) + 0.5 * smoothstep(0.02, 0.0, (-v - 0.7 * line).abs());
         let shore = mix(sea, [0.95, 0.97, 0.96], foam.min(1.0) * 0.85);
