@@ -23,6 +23,8 @@ pub struct Silhouette {
     pub base: f32,
     /// Row of the ground below the product's middle: a little above `base`, as the footprint has a depth.
     pub anchor: f32,
+    /// Rows between the nearest and the farthest point that touch the ground: how deep the footprint looks.
+    pub depth: f32,
     /// First and last column that touch the ground.
     pub foot: (f32, f32),
     /// For each column of the box, the lowest visible row; negative infinity where the column is empty.
@@ -46,7 +48,9 @@ impl Silhouette {
         let first = contact.iter().position(touches).unwrap_or(0);
         let last = contact.iter().rposition(touches).unwrap_or(w.saturating_sub(1));
         let foot = (position.0 as f32 + first as f32, position.0 as f32 + last as f32 + 1.0);
-        let anchor = base - (0.10 * (foot.1 - foot.0)).min(0.10 * h as f32);
+        let feet = bottom.iter().zip(&contact).filter(|(b, c)| b.is_finite() && **c > 0.4);
+        let depth = feet.map(|(b, _)| base - b).fold(0.0, f32::max);
+        let anchor = base - (0.10 * (foot.1 - foot.0)).min(0.10 * h as f32).max(0.35 * depth);
         let (levels, pad, step) = pyramid(product);
         let (left, top) = (position.0 as f32, position.1 as f32);
         Self {
@@ -57,6 +61,7 @@ impl Silhouette {
             canvas,
             base,
             anchor,
+            depth,
             foot,
             bottom,
             contact,
@@ -115,13 +120,14 @@ fn lowest_rows(product: &RgbaImage, top: f32) -> Vec<f32> {
 fn touching(bottom: &[f32], base: f32, height: f32) -> Vec<f32> {
     let reach = (bottom.len() / 14).max(1);
     let lowest = dilate(bottom, reach);
+    let width = bottom.len() as f32;
     let slack = (0.012 * height).max(1.5);
     let weights = bottom.iter().zip(&lowest).map(|(&b, &low)| {
         if !b.is_finite() {
             return 0.0;
         }
         let hangs = ((low - b) / slack - 1.0).max(0.0) * 0.35;
-        let high = ((base - b) / (0.42 * height).max(1.0)).min(1.0);
+        let high = ((base - b) / (0.5 * height).max(0.26 * width).max(1.0)).min(1.0);
         (1.0 - hangs).clamp(0.0, 1.0) * (1.0 - high * high)
     });
     weights.collect()

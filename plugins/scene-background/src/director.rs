@@ -20,6 +20,8 @@ pub struct Facts {
     pub half_width: f32,
     /// Half the width of what touches the ground.
     pub half_foot: f32,
+    /// How deep the footprint looks against its width: 0 from the side, more from above.
+    pub tilt: f32,
     /// The product's middle, to the right of its foot's middle.
     pub center: f32,
     /// Half the canvas' width.
@@ -58,9 +60,12 @@ pub fn direct(wishes: &Wishes, facts: &Facts, settings: &Settings, seed: u64) ->
     let mut s = dice.stream("camera");
     let endless =
         matches!(surface, S::Sand | S::Grass | S::Snow | S::Water | S::Slate) && !backdrop.is_wall();
-    let height =
-        settings.horizon.unwrap_or_else(|| if endless { s.range(0.34, 0.5) } else { s.range(0.55, 0.85) });
-    let camera = Camera { height, distance: s.range(3.8, 4.6) };
+    let low = if endless { s.range(0.34, 0.5) } else { s.range(0.55, 0.85) };
+    let distance = s.range(3.8, 4.6);
+    // A product that was seen from above needs a ground that is seen from above too.
+    let seen = distance * (facts.tilt - 0.06).max(0.0);
+    let height = settings.horizon.unwrap_or(seen.clamp(low, 1.25));
+    let camera = Camera { height, distance };
     let azimuth = wishes.azimuth.unwrap_or_else(|| s.sign() * s.range(32.0, 62.0));
     let lit = lighting::of(mood, azimuth, &palette);
     let (color, second) = surface_colors(surface, &wishes, &palette, dice);
@@ -82,7 +87,7 @@ pub fn direct(wishes: &Wishes, facts: &Facts, settings: &Settings, seed: u64) ->
             color: wall,
             second: joint,
             accent,
-            distance: distance(backdrop, endless, facts.large, s.unit()),
+            distance: how_far(backdrop, endless, facts.large, s.unit()),
             endless,
             tint: lit.vista,
             seed: dice.noise("backdrop"),
@@ -231,7 +236,7 @@ fn under(backdrop: B, large: bool) -> &'static [S] {
     }
 }
 
-fn distance(backdrop: B, endless: bool, large: bool, t: f32) -> f32 {
+fn how_far(backdrop: B, endless: bool, large: bool, t: f32) -> f32 {
     match backdrop {
         B::Sweep => 2.2,
         B::Arch => 0.62 + 0.2 * t,

@@ -140,6 +140,7 @@ fn facts(product: &Product, pixels: &RgbaImage, placement: &Placement, canvas: (
         color: color::dominant(pixels),
         half_width: 0.5 * silhouette.width / unit,
         half_foot: 0.5 * (silhouette.foot.1 - silhouette.foot.0) / unit,
+        tilt: silhouette.depth / (silhouette.foot.1 - silhouette.foot.0).max(1.0),
         center: (middle - silhouette.foot_center()) / unit,
         half_canvas: 0.5 * canvas.0 as f32 / unit,
         large: is_large(product),
