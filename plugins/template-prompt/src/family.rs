@@ -71,7 +71,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a cozy room with a {c} wall",
             "a modern lobby",
         ],
-        props: &["a stack of books", "a leafy plant behind", "smooth boxes", "no props"],
+        props: &["a stack of books", "a leafy plant behind", "smooth boxes", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -87,7 +87,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a bright boutique shop",
             "a park lawn in the sun",
         ],
-        props: &["stacked blocks", "dried leaves", "a low podium", "no props"],
+        props: &["stacked blocks", "dried leaves", "a low podium", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -102,7 +102,12 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a cozy living room",
             "a room with a wooden slat wall",
         ],
-        props: &["a potted plant", "a pile of books", "a leafy houseplant and a rug", "no props"],
+        props: &[
+            "a potted plant",
+            "a pile of books",
+            "a leafy houseplant and a rug",
+            "an uncluttered setting",
+        ],
     },
     Family {
         words: &[
@@ -126,7 +131,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a home office with a {c} wall",
             "a room with a wooden slat wall",
         ],
-        props: &["a potted plant", "a pile of books", "candles", "no props"],
+        props: &["a potted plant", "a pile of books", "candles", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -148,7 +153,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a wooden slat wall",
             "a terrace at dusk",
         ],
-        props: &["a pile of books", "a small potted plant", "candles", "no props"],
+        props: &["a pile of books", "a small potted plant", "candles", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -188,7 +193,12 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a cozy cafe",
             "a farmhouse kitchen",
         ],
-        props: &["fresh lemons and citrus fruit", "eucalyptus leaves", "a potted herb plant", "no props"],
+        props: &[
+            "fresh lemons and citrus fruit",
+            "eucalyptus leaves",
+            "a potted herb plant",
+            "an uncluttered setting",
+        ],
     },
     Family {
         words: &[
@@ -225,7 +235,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a picnic on a park lawn",
             "a {c} wall",
         ],
-        props: &["fresh fruit", "mint leaves", "candles", "colorful confetti", "no props"],
+        props: &["fresh fruit", "mint leaves", "candles", "colorful confetti", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -262,7 +272,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a futuristic tech backdrop",
             "a modern loft with a concrete wall",
         ],
-        props: &["smooth cubes", "a low platform", "a small plant", "no props"],
+        props: &["smooth cubes", "a low platform", "a small plant", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -288,7 +298,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a wooden slat wall",
             "a bright bedroom",
         ],
-        props: &["dried leaves", "candles", "smooth pebbles", "a pile of books", "no props"],
+        props: &["dried leaves", "candles", "smooth pebbles", "a pile of books", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -320,7 +330,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a white brick wall",
             "a greenhouse garden",
         ],
-        props: &["smooth pebbles", "scattered petals", "a linen cloth", "no props"],
+        props: &["smooth pebbles", "scattered petals", "a linen cloth", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -357,7 +367,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a sky with clouds",
             "a park lawn in the sun",
         ],
-        props: &["colorful blocks", "colorful spheres", "confetti", "no props"],
+        props: &["colorful blocks", "colorful spheres", "confetti", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -390,7 +400,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "an urban concrete wall",
             "a beach by the sea",
         ],
-        props: &["smooth stones", "fallen leaves", "a low platform", "no props"],
+        props: &["smooth stones", "fallen leaves", "a low platform", "an uncluttered setting"],
     },
     Family {
         words: &[
@@ -428,7 +438,13 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a {c} silk curtain backdrop",
             "a pastel {c} backdrop",
         ],
-        props: &["scattered petals", "eucalyptus leaves", "smooth pebbles", "a round podium", "no props"],
+        props: &[
+            "scattered petals",
+            "eucalyptus leaves",
+            "smooth pebbles",
+            "a round podium",
+            "an uncluttered setting",
+        ],
     },
     Family {
         words: &[
@@ -459,7 +475,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a brick wall",
             "a {c} painted wall",
         ],
-        props: &["wooden blocks", "metal cylinders", "fallen leaves", "no props"],
+        props: &["wooden blocks", "metal cylinders", "fallen leaves", "an uncluttered setting"],
     },
     Family {
         words: &[],
@@ -471,7 +487,7 @@ pub(crate) static FAMILIES: &[Family] = &[
             "a {c} gradient background",
             "a park lawn in the sun",
         ],
-        props: &["a round podium", "a small plant", "smooth pebbles", "no props"],
+        props: &["a round podium", "a small plant", "smooth pebbles", "an uncluttered setting"],
     },
 ];
 

@@ -69,7 +69,7 @@ static STUDIO: Phrases = Phrases {
         "a podium and two spheres",
         "stacked blocks beside it",
         "tall cylinders beside it",
-        "no props",
+        "an uncluttered setting",
     ],
     depths: &["sharp background", "depth of field"],
 };
@@ -141,7 +141,7 @@ static LUXURY: Phrases = Phrases {
         "golden spheres",
         "candles beside it",
         "silk folds",
-        "no props",
+        "an uncluttered setting",
     ],
     depths: &["blurred background", "depth of field"],
 };
@@ -158,6 +158,6 @@ static MINIMAL: Phrases = Phrases {
     ],
     lights: &["soft daylight from the left", "window light with soft shadows", "gentle overcast light"],
     seasons: &[],
-    props: &["no props", "empty space around it", "one smooth pebble"],
+    props: &["an uncluttered setting", "empty space around it", "one smooth pebble"],
     depths: &["sharp background", "blurred background"],
 };
