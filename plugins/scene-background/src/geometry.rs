@@ -144,7 +144,7 @@ impl Solid {
     pub fn occludes(&self, point: V3, normal: V3) -> f32 {
         let to = minus(self.center, point);
         let squared = dot(to, to);
-        let reach = self.bound * 2.5 + 0.25;
+        let reach = self.reach();
         if squared > reach * reach {
             return 0.0;
         }
@@ -156,6 +156,11 @@ impl Solid {
         let distance = self.distance(self.local(minus(point, self.center))).max(0.0);
         let range = 0.3 * self.bound + 0.03;
         0.5 * (-distance / (0.35 * range)).exp() * (1.0 - smoothstep(0.0, reach, squared.sqrt()))
+    }
+
+    /// How far its occlusion reaches.
+    fn reach(&self) -> f32 {
+        self.bound * 2.5 + 0.25
     }
 
     /// Signed distance from a point in the solid's own frame (box and cylinder).
@@ -175,6 +180,46 @@ impl Solid {
                 x.max(0.0).hypot(y.max(0.0)) + x.max(y).min(0.0)
             }
         }
+    }
+}
+
+/// Neighbouring solids in one sphere, so that a ray or a place far from all of them needs one test only.
+#[derive(Debug, Clone)]
+pub struct Group {
+    center: V3,
+    radius: f32,
+    reach: f32,
+    /// The solids' places in the list that was grouped.
+    pub members: std::ops::Range<usize>,
+}
+
+impl Group {
+    /// Groups of solids that follow each other in the list; props of many parts add them in a row.
+    pub fn all(solids: &[Solid]) -> Vec<Self> {
+        const SIZE: usize = 6;
+        let group = |(i, members): (usize, &[Solid])| {
+            let share = 1.0 / members.len() as f32;
+            let center = members.iter().fold([0.0; 3], |c, s| along(c, s.center, share));
+            let far = |s: &Solid| dot(minus(s.center, center), minus(s.center, center)).sqrt() + s.bound;
+            let radius = members.iter().map(far).fold(0.0, f32::max) * 1.001;
+            let reach = members.iter().map(Solid::reach).fold(0.0, f32::max) + radius;
+            Self { center, radius, reach, members: i * SIZE..i * SIZE + members.len() }
+        };
+        solids.chunks(SIZE).enumerate().map(group).collect()
+    }
+
+    /// Whether no member can hide any of the light from a point (see [`Solid::hides`]).
+    pub fn misses(&self, point: V3, light: V3, spread: f32) -> bool {
+        let to = minus(self.center, point);
+        let ahead = dot(to, light);
+        let miss = (dot(to, to) - ahead * ahead).max(0.0).sqrt();
+        ahead < -self.radius || miss > self.radius + spread * (ahead + self.radius).max(0.0)
+    }
+
+    /// Whether no member can keep ambient light from a point (see [`Solid::occludes`]).
+    pub fn is_far(&self, point: V3) -> bool {
+        let to = minus(self.center, point);
+        dot(to, to) > self.reach * self.reach
     }
 }
 
@@ -266,6 +311,30 @@ mod tests {
             assert!((hit.t - t).abs() < 1e-4 && hit.normal[2] > 0.99, "{form:?}: {hit:?}");
             assert!(solid.hit([0.0, 3.0, 5.0], [0.0, 0.0, -1.0]).is_none());
         }
+    }
+
+    #[test]
+    fn groups_only_skip_what_has_no_effect() {
+        let at = |i: usize| [0.3 * i as f32 - 2.0, 0.1 * (i % 4) as f32, -0.2 * (i % 3) as f32];
+        let solids: Vec<Solid> = (0..14)
+            .map(|i| Solid::new(Form::Ellipsoid([0.2, 0.1, 0.15]), at(i), i as f32, 0.2, GREY))
+            .collect();
+        let (light, groups) = (unit([0.6, 0.5, 0.3]), Group::all(&solids));
+        let mut skipped = 0;
+        for i in 0..1600 {
+            let point = [(i % 40) as f32 * 0.2 - 4.0, -0.3, (i / 40) as f32 * 0.2 - 4.0];
+            for group in &groups {
+                let members = &solids[group.members.clone()];
+                if group.misses(point, light, 0.1) {
+                    skipped += 1;
+                    assert!(members.iter().all(|s| s.hides(point, light, 0.1) == 0.0));
+                }
+                if group.is_far(point) {
+                    assert!(members.iter().all(|s| s.occludes(point, [0.0, 1.0, 0.0]) == 0.0));
+                }
+            }
+        }
+        assert!(skipped > 1000, "{skipped} of 4800 skipped");
     }
 
     #[test]

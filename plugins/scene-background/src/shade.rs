@@ -1,6 +1,6 @@
 //! Traces a ray through the scene and lights what it meets.
 
-use crate::geometry::{Hit, Solid, V3, along, dot, unit};
+use crate::geometry::{Group, Hit, Solid, V3, along, dot, unit};
 use crate::scene::{BackdropKind, Rgb, Scene, SurfaceKind};
 use crate::set::{DISC_RADIUS, Place, disc_plane};
 use crate::surface::Texel;
@@ -8,7 +8,6 @@ use crate::wall::{NICHE, niche};
 use adeval_compositing::color::{add, hex, mix, mul, scale};
 use adeval_compositing::noise::smoothstep;
 use adeval_compositing::{Canvas, Plane, Silhouette};
-use rayon::prelude::*;
 
 /// What a ray found.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +39,7 @@ pub struct Stage<'a> {
     fill: Rgb,
     /// The far backdrop on a coarse grid and its pixel size, where the lens blurs it anyway.
     far: Option<(Canvas, f32)>,
+    groups: Vec<Group>,
 }
 
 impl<'a> Stage<'a> {
@@ -77,26 +77,14 @@ impl<'a> Stage<'a> {
             key,
             fill: scale(scene.light.fill_color, fill),
             far: None,
+            groups: Group::all(&scene.solids),
         };
         let coarse = (lens / 4.0).min(6.0).floor();
         if !scene.backdrop.kind.is_wall() && coarse >= 2.0 {
-            stage.far = Some((stage.paint_far(coarse), coarse));
+            let far = scene.backdrop.coarse(product.canvas, coarse, stage.ahead, unit);
+            stage.far = Some((far, coarse));
         }
         stage
-    }
-
-    fn paint_far(&self, coarse: f32) -> Canvas {
-        let (w, h) = self.product.canvas;
-        let across = |side: usize| (side as f32 / coarse).ceil() as usize + 2;
-        let mut far = Canvas::filled(across(w), across(h), [0.0; 3]);
-        let width = far.width;
-        far.data.par_chunks_mut(width).enumerate().for_each(|(row, out)| {
-            let v = (self.ahead[1] - row as f32 * coarse) / self.unit;
-            for (column, pixel) in out.iter_mut().enumerate() {
-                *pixel = self.scene.backdrop.vista((column as f32 * coarse - self.ahead[0]) / self.unit, v);
-            }
-        });
-        far
     }
 
     /// What is seen at a place of the canvas, in pixels.
@@ -233,8 +221,8 @@ impl<'a> Stage<'a> {
     /// The share of the key light that neither product nor props nor niche hide.
     fn open(&self, point: V3, place: Place) -> f32 {
         let mut open = 1.0f32;
-        for solid in &self.scene.solids {
-            if solid.paint.glow == 0.0 {
+        for group in self.groups.iter().filter(|g| !g.misses(point, self.light, self.spread)) {
+            for solid in self.scene.solids[group.members.clone()].iter().filter(|s| s.paint.glow == 0.0) {
                 open *= 1.0 - solid.hides(point, self.light, self.spread);
             }
         }
@@ -277,8 +265,10 @@ impl<'a> Stage<'a> {
     fn corner(&self, point: V3, place: Place) -> f32 {
         let normal = if place == Place::Ground { [0.0, 1.0, 0.0] } else { [0.0, 0.0, 1.0] };
         let mut open = 1.0f32;
-        for solid in &self.scene.solids {
-            open *= 1.0 - 0.75 * solid.occludes(point, normal);
+        for group in self.groups.iter().filter(|g| !g.is_far(point)) {
+            for solid in &self.scene.solids[group.members.clone()] {
+                open *= 1.0 - 0.75 * solid.occludes(point, normal);
+            }
         }
         let backdrop = &self.scene.backdrop;
         let height = point[1] - self.scene.ground;
@@ -341,7 +331,8 @@ impl<'a> Stage<'a> {
         let mut open = 1.0f32;
         if facing > 0.0 {
             let from = along(point, normal, 0.012);
-            for other in &self.scene.solids {
+            let near = self.groups.iter().filter(|g| !g.misses(from, self.light, self.spread));
+            for other in near.flat_map(|g| &self.scene.solids[g.members.clone()]) {
                 if !std::ptr::eq(other, solid) && other.paint.glow == 0.0 {
                     open *= 1.0 - other.hides(from, self.light, self.spread);
                 }

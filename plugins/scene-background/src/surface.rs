@@ -103,8 +103,8 @@ impl Surface {
     }
 
     fn cloth(&self, x: f32, z: f32, pixel: f32, fold: f32, threads: f32) -> Texel {
+        let w = fbm(x * 0.6, z * 0.6, 2, self.seed);
         let height = |x: f32, z: f32| {
-            let w = fbm(x * 0.6, z * 0.6, 2, self.seed);
             let f = value(x * 0.7 + z * 1.5 + 3.0 * w, z * 0.3 - x * 0.2, self.seed ^ 1);
             1.0 - (2.0 * f - 1.0).abs()
         };

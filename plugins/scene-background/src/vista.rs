@@ -2,8 +2,10 @@
 //! `v` above eye level, in product sizes at the product's distance. The lens blurs it afterwards.
 
 use crate::scene::{Backdrop, BackdropKind, Rgb};
+use adeval_compositing::Canvas;
 use adeval_compositing::color::{add, hex, mix, scale};
 use adeval_compositing::noise::{fbm, hash, smoothstep, uniform, value, worley};
+use rayon::prelude::*;
 
 impl Backdrop {
     /// The light that comes from a direction.
@@ -19,6 +21,21 @@ impl Backdrop {
             BackdropKind::Mountains => self.mountains(u, v),
             _ => self.gradient(u, v),
         }
+    }
+
+    /// The vista on a grid of `step` pixels over a canvas; `ahead` is where the eye looks straight ahead and `unit` the
+    /// pixels of a product size.
+    pub(crate) fn coarse(&self, canvas: (usize, usize), step: f32, ahead: [f32; 2], unit: f32) -> Canvas {
+        let across = |side: usize| (side as f32 / step).ceil() as usize + 2;
+        let mut far = Canvas::filled(across(canvas.0), across(canvas.1), [0.0; 3]);
+        let width = far.width;
+        far.data.par_chunks_mut(width).with_min_len(8).enumerate().for_each(|(row, out)| {
+            let v = (ahead[1] - row as f32 * step) / unit;
+            for (column, pixel) in out.iter_mut().enumerate() {
+                *pixel = self.vista((column as f32 * step - ahead[0]) / unit, v);
+            }
+        });
+        far
     }
 
     /// Discs of light out of focus, on cells of a grid.

@@ -26,13 +26,12 @@ impl Backdrop {
     }
 
     fn plaster(&self, x: f32, y: f32) -> Texel {
-        let height = |x: f32, y: f32| {
-            let w = fbm(x * 1.5, y * 1.5, 2, self.seed);
-            fbm(x * 5.0 + 3.0 * w, y * 5.0 - 2.0 * w, 4, self.seed ^ 1)
-        };
+        // The strokes of the trowel bend with a slow warp, which may count as constant over one step.
+        let w = fbm(x * 1.5, y * 1.5, 2, self.seed);
+        let height = |x: f32, y: f32| fbm(x * 5.0 + 3.0 * w, y * 5.0 - 2.0 * w, 3, self.seed ^ 1);
         let here = height(x, y);
-        let tilt = [(height(x + 0.02, y) - here) * -1.6, (height(x, y + 0.02) - here) * -1.6];
-        let cloud = fbm(x * 0.9, y * 0.9, 3, self.seed ^ 2) - 0.5;
+        let tilt = [(height(x + 0.02, y) - here) * -1.7, (height(x, y + 0.02) - here) * -1.7];
+        let cloud = fbm(x * 0.9, y * 0.9, 2, self.seed ^ 2) - 0.5;
         Texel { albedo: scale(self.color, 1.0 + 0.16 * cloud + 0.06 * (here - 0.5)), gloss: 0.0, tilt }
     }
 
