@@ -117,6 +117,13 @@ impl CategoricalPrompt {
     }
 }
 
+#[cfg(test)]
+impl CategoricalPrompt {
+    pub(crate) fn gradient(&self) -> &[f64] {
+        &self.gradient
+    }
+}
+
 impl Component for CategoricalPrompt {
     type Parameters = CategoricalParameters;
 

@@ -110,6 +110,19 @@ impl LogisticReward {
     }
 }
 
+#[cfg(test)]
+impl LogisticReward {
+    pub(crate) fn gradient(&self) -> &[f64] {
+        &self.gradient
+    }
+    pub(crate) fn weights(&self) -> &[f64] {
+        &self.state.weights
+    }
+    pub(crate) fn weights_mut(&mut self) -> &mut [f64] {
+        &mut self.state.weights
+    }
+}
+
 impl Component for LogisticReward {
     type Parameters = LogisticParameters;
 
