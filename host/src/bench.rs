@@ -168,15 +168,16 @@ impl Bench<'_> {
                 self.store.dir().display()
             )));
         }
-        if suite.wants(Metric::ProductFidelity) {
-            self.measure_fidelity(rescore)?;
-        }
-        // The sheets need the creatives only, and the judges keep this thread waiting.
+        // Fidelity and sheets need the creatives only, and the judges keep this thread waiting for their process.
         std::thread::scope(|scope| {
-            let sheets = scope.spawn(|| self.draw_sheets());
+            let beside = scope.spawn(|| {
+                if suite.wants(Metric::ProductFidelity) {
+                    self.measure_fidelity(rescore)?;
+                }
+                self.draw_sheets()
+            });
             let measured = self.measure(&mut broken);
-            let drawn = sheets.join().unwrap_or(Ok(()));
-            measured.and(drawn)
+            measured.and(beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
         Ok(broken)
     }

@@ -49,7 +49,6 @@ impl Bench<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        self.services.progress.stage("product fidelity", missing.len());
         for batch in missing.chunks(FIDELITY_BATCH) {
             self.check_cancelled()?;
             let measured = batch.par_iter().map(|(key, made)| {
@@ -58,7 +57,6 @@ impl Bench<'_> {
                 Record { seconds: None, ..record(key.clone(), item, 0.0, "fidelity", outcome) }
             });
             self.store.append(&measured.collect::<Vec<_>>())?;
-            self.services.progress.advance(batch.len());
         }
         Ok(())
     }
