@@ -151,13 +151,28 @@ pub fn copy_out(slices: &[Slice]) -> io::Result<Vec<Bytes>> {
             _ => open(&slice.segment)?,
         };
         check(slice, file.metadata()?.len())?;
-        let len = usize::try_from(slice.len).map_err(|e| invalid(e.to_string()))?;
-        let mut buffer = vec![0; len];
-        file.read_exact_at(&mut buffer, slice.offset)?;
+        let buffer = read(&file, slice)?;
         out.push(buffer.into());
         last = Some((&slice.segment, file));
     }
     Ok(out)
+}
+
+/// Reads a slice into memory that nobody has to clear first, which would cost as much as the copy.
+fn read(file: &File, slice: &Slice) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(slice.len).map_err(|e| invalid(e.to_string()))?;
+    let mut buffer = Vec::with_capacity(len);
+    while buffer.len() < len {
+        let at = slice.offset + buffer.len() as u64;
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut buffer), at) {
+            Ok(0) => return Err(invalid(format!("the segment {} shrank while it was read", slice.segment))),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    // The allocator may have given more room than was asked for.
+    buffer.truncate(len);
+    Ok(buffer)
 }
 
 /// A peer's segment in this process's memory.

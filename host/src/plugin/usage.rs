@@ -35,7 +35,7 @@ impl Meter {
         if after.peak_rss > 0 {
             self.usage.peak_rss = Some(after.peak_rss.max(self.usage.peak_rss.unwrap_or(0)));
         }
-        if after.cpu_seconds.is_finite() {
+        if after.cpu_seconds.is_finite() && after.cpu_seconds > 0.0 {
             self.present_seconds = after.cpu_seconds.max(self.present_seconds);
             self.usage.cpu_seconds = Some(self.buried_seconds + self.present_seconds);
         }
