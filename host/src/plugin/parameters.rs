@@ -27,7 +27,7 @@ pub fn validate(component: &ComponentManifest, parameters: &Value) -> Result<()>
 fn complaint(schema: &Value, error: &ValidationError<'_>) -> String {
     let path = error.instance_path().to_string();
     let name = path.trim_start_matches('/').replace('/', ".");
-    let name = if name.is_empty() { "the parameters".to_owned() } else { format!("\"{name}\"") };
+    let name = if name.is_empty() { "the table of parameters".to_owned() } else { format!("\"{name}\"") };
     match error.kind() {
         Wrong::AdditionalProperties { unexpected } | Wrong::UnevaluatedProperties { unexpected } => {
             let known = known_names(locate(schema, &path));
@@ -168,4 +168,101 @@ fn length(schema: &Value) -> String {
 
 fn pattern(schema: &Value) -> String {
     schema.get("pattern").and_then(Value::as_str).map(|p| format!("that matches {p}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adeval_sdk::{ComponentInfo, ErrorKind, Kind};
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    enum Style {
+        /// Few words.
+        #[default]
+        Terse,
+        /// Many words.
+        Rich,
+    }
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Lens {
+        /// Depth of field.
+        #[schemars(range(min = 0.5, max = 32.0))]
+        aperture: f64,
+    }
+
+    #[derive(Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default, deny_unknown_fields)]
+    struct Parameters {
+        #[schemars(range(min = 1, max = 64))]
+        samples: u32,
+        style: Style,
+        lens: Lens,
+        palette: Option<String>,
+        #[schemars(length(max = 2))]
+        words: Vec<String>,
+    }
+
+    fn check(parameters: &Value) -> Result<()> {
+        let component = ComponentManifest {
+            kind: Kind::PromptGenerator,
+            info: ComponentInfo::new("writer", "for a test"),
+            trainable: false,
+            parameters: serde_json::to_value(schemars::schema_for!(Parameters)).unwrap(),
+            defaults: serde_json::to_value(Parameters::default()).unwrap(),
+        };
+        validate(&component, parameters)
+    }
+
+    fn message(parameters: &Value) -> String {
+        let error = check(parameters).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidParameters);
+        error.message
+    }
+
+    #[test]
+    fn good_parameters_pass() {
+        let all = json!({"samples": 3, "style": "rich", "lens": {"aperture": 2}, "palette": null, "words": ["a", "b"]});
+        for good in [Value::Null, json!({}), all] {
+            check(&good).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_with_its_range() {
+        assert_eq!(
+            message(&json!({"samples": 65})),
+            "writer: \"samples\" is 65; it must be an integer from 1 to 64"
+        );
+        let nested = message(&json!({"lens": {"aperture": 0.1}}));
+        assert_eq!(nested, "writer: \"lens.aperture\" is 0.1; it must be a number from 0.5 to 32.0");
+    }
+
+    #[test]
+    fn a_wrong_type_and_a_wrong_choice_say_what_is_allowed() {
+        assert_eq!(
+            message(&json!({"style": "prose"})),
+            "writer: \"style\" is \"prose\"; it must be \"terse\" or \"rich\""
+        );
+        assert_eq!(message(&json!({"palette": 3})), "writer: \"palette\" is 3; it must be a string or null");
+        let long = message(&json!({"words": ["a", "b", "c"]}));
+        assert!(long.ends_with("it must be a list of at most 2 items"), "{long}");
+        assert_eq!(message(&json!([1])), "writer: the table of parameters is [1]; it must be a table");
+    }
+
+    #[test]
+    fn an_unknown_parameter_gets_the_likely_one_or_the_list() {
+        assert_eq!(
+            message(&json!({"sample": 3})),
+            "writer: there is no parameter \"sample\"; did you mean \"samples\"?"
+        );
+        assert!(message(&json!({"lens": {"apertur": 3}})).contains("did you mean \"aperture\"?"));
+        assert!(message(&json!({"zzz": 1})).contains("there are lens, palette, samples, style, words"));
+        assert_eq!(message(&json!({"sample": 3, "samples": 0})).matches("; ").count(), 3);
+    }
 }
