@@ -19,6 +19,7 @@ pub mod discovery;
 pub mod endpoint;
 pub mod in_process;
 pub mod loader;
+mod obituary;
 pub mod parameters;
 pub mod protocol;
 pub mod serve;

@@ -1,5 +1,6 @@
 //! The host's side of one worker process: start it, talk to it, bury it.
 
+use super::obituary::obituary;
 use super::protocol::{self, After, Frame, FrameReader, MAX_FRAME, PROTOCOL, ReadError};
 use super::shared_memory::{Pool, copy_out};
 use super::worker_log::WorkerLog;
@@ -8,9 +9,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Names another program than the running one to be started as worker.
@@ -381,25 +382,4 @@ fn start(options: &WorkerOptions, log: &WorkerLog) -> io::Result<(Child, UnixStr
     let child =
         command.spawn().map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", program.display())))?;
     Ok((child, ours))
-}
-
-/// How a process ended, in words.
-fn obituary(status: &ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(raw), _) => {
-            let name = match Signal::from_named_raw(raw) {
-                Some(Signal::ABORT) => " (abort)",
-                Some(Signal::SEGV) => " (segmentation fault)",
-                Some(Signal::BUS) => " (bus error)",
-                Some(Signal::ILL) => " (illegal instruction)",
-                Some(Signal::FPE) => " (arithmetic fault)",
-                Some(Signal::KILL) => " (kill; often for want of memory)",
-                Some(Signal::TERM) => " (terminate)",
-                _ => "",
-            };
-            format!("was ended by signal {raw}{name}")
-        }
-        (None, Some(code)) => format!("exited with code {code}"),
-        (None, None) => "ended".to_owned(),
-    }
 }
