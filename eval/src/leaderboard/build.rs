@@ -207,7 +207,8 @@ fn frechet_notes(
     let (Some(&least), Some(&most)) = (counts.iter().min(), counts.iter().max()) else { return };
     if least < dimension {
         notes.push(format!(
-            "FD-{encoder} has {least} to {most} images an entry for {dimension} features: the value is biased upwards; compare it only at equal numbers of images."
+            "FD-{encoder} has {} images an entry for {dimension} features: the value is biased upwards; compare it only at equal numbers of images.",
+            if least == most { most.to_string() } else { format!("{least} to {most}") }
         ));
     }
     if least != most {

@@ -6,13 +6,44 @@ use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 
 /// Renders the ranking for a terminal of `width` columns (at least 60), with the interval below each number; the best
-/// value of a column is bold and the entries that may be first are green when `colour` is on. Strengths are left out:
-/// they say again what the win rate says.
+/// value of a column is bold and the entries that may be first are green when `colour` is on. Strengths are left out
+/// (they say again what the win rate says), and so are, from the right, columns that do not fit; the last line names them.
 pub fn to_table(board: &Leaderboard, width: u16, colour: bool) -> String {
-    let columns: Vec<&Column> = board.columns.iter().filter(|c| !c.id.starts_with("strength:")).collect();
+    let mut columns: Vec<&Column> = board.columns.iter().filter(|c| !c.id.starts_with("strength:")).collect();
     let width = width.max(60);
+    let mut hidden = Vec::new();
+    while columns.len() > 1 && widest(&build(board, &columns, None, false)) > usize::from(width) {
+        hidden.extend(columns.pop().map(|c| c.title.as_str()));
+    }
+    let table = build(board, &columns, Some(width), colour);
+    let mut out = std::format!("{}\n{table}\n", format::title(board));
+    let texts = [format::caption(board)].into_iter().chain(format::judges(board));
+    for text in texts.chain(board.notes.iter().map(|note| std::format!("Note: {note}"))) {
+        wrap(&mut out, &text, usize::from(width));
+    }
+    if !hidden.is_empty() {
+        hidden.reverse();
+        wrap(
+            &mut out,
+            &std::format!("Not shown for want of room: {}.", hidden.join(", ")),
+            usize::from(width),
+        );
+    }
+    out
+}
+
+fn widest(table: &Table) -> usize {
+    table.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+}
+
+/// The table; at its natural width without a `width`.
+fn build(board: &Leaderboard, columns: &[&Column], width: Option<u16>, colour: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table.load_style(UTF8_BORDERS_ONLY);
+    match width {
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
     if colour {
         table.enforce_styling();
     } else {
@@ -20,19 +51,14 @@ pub fn to_table(board: &Leaderboard, width: u16, colour: bool) -> String {
     }
     let titles = columns.iter().map(|c| {
         let arrow = if c.direction == Direction::Higher { '↑' } else { '↓' };
-        Cell::new(std::format!("{} {arrow}", c.title)).set_alignment(CellAlignment::Right)
+        Cell::new(std::format!("{} {arrow}", c.title.replace(' ', "\n"))).set_alignment(CellAlignment::Right)
     });
     let header = [Cell::new("Rank"), Cell::new("Entry")].into_iter().chain(titles).chain([Cell::new("Done")]);
     table.set_header(header.collect::<Vec<_>>());
     for row in &board.rows {
-        table.add_row(cells(board, &columns, row));
+        table.add_row(cells(board, columns, row));
     }
-    let mut out = std::format!("{}\n{table}\n", format::title(board));
-    let texts = [format::caption(board)].into_iter().chain(format::judges(board));
-    for text in texts.chain(board.notes.iter().map(|note| std::format!("Note: {note}"))) {
-        wrap(&mut out, &text, usize::from(width));
-    }
-    out
+    table
 }
 
 fn cells(board: &Leaderboard, columns: &[&Column], row: &Row) -> Vec<Cell> {
