@@ -1,5 +1,7 @@
 //! Planted defects: the part that is meant falls, more as the defect grows.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // Helpers of tests may fail and print.
+
 use adeval_eval::{EvalError, Fidelity, delta_e_2000, fidelity};
 use image::{Rgb, RgbImage, Rgba, RgbaImage, imageops};
 

@@ -1,5 +1,7 @@
 //! Agreement with scipy, scikit-image and published tables; `fixtures/scripts/goldens_eval.py` writes the values.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // Helpers of tests may fail and print.
+
 use adeval_eval::{Moments, bradley_terry, frechet_from_moments, frechet_from_rows, ssim};
 use image::RgbImage;
 use palette::{Lab, color_difference::Ciede2000, white_point::D65};

@@ -1,5 +1,7 @@
 //! The board as the host will call it.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // Helpers of tests may fail and print.
+
 use adeval_eval::leaderboard::{
     Comparison, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Leaderboard, Options,
     ReferenceFeatures, Score, leaderboard, to_markdown, to_table,

@@ -1,5 +1,7 @@
 //! Do the intervals hold what they promise? Simulations with fixed seeds, and exact properties.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // Helpers of tests may fail and print.
+
 use adeval_eval::{
     Bootstrap, ClusterTable, Method, Moments, Preferences, Question, bradley_terry, frechet_estimate,
     frechet_from_moments, frechet_from_rows, paired,

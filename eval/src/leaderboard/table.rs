@@ -51,7 +51,8 @@ fn build(board: &Leaderboard, columns: &[&Column], width: Option<u16>, colour: b
     }
     let titles = columns.iter().map(|c| {
         let arrow = if c.direction == Direction::Higher { '↑' } else { '↓' };
-        Cell::new(std::format!("{} {arrow}", c.title.replace(' ', "\n"))).set_alignment(CellAlignment::Right)
+        Cell::new(std::format!("{} {arrow}", c.title.replace(' ', "\n").replacen('-', "-\n", 1)))
+            .set_alignment(CellAlignment::Right)
     });
     let header = [Cell::new("Rank"), Cell::new("Entry")].into_iter().chain(titles).chain([Cell::new("Done")]);
     table.set_header(header.collect::<Vec<_>>());
