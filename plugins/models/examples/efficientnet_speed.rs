@@ -15,7 +15,8 @@ const GIGA_MACS: f64 = 0.385;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let count: usize = std::env::args().nth(1).map_or(Ok(64), |n| n.parse())?;
-    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/weights/efficientnet-lite0.safetensors");
+    let weights =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/weights/efficientnet-lite0.safetensors");
     let start = Instant::now();
     let model = EfficientNetLite0::load_file(weights.as_ref(), &Device::Cpu)?;
     println!("load: {:.0} ms", start.elapsed().as_secs_f64() * 1e3);

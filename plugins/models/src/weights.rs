@@ -22,8 +22,7 @@ impl Checkpoint {
         check_names(model, &file, expected)?;
         let mut tensors = BTreeMap::new();
         for (name, shape) in expected {
-            let view =
-                file.tensor(name).map_err(|e| ModelError::NotSafetensors { reason: e.to_string() })?;
+            let view = file.tensor(name).map_err(|e| ModelError::NotSafetensors { reason: e.to_string() })?;
             tensors.insert(name.clone(), values(name, &view, shape)?);
         }
         Ok(Self { tensors })

@@ -146,14 +146,7 @@ fn pointwise<V: Lanes>(conv: &Pointwise, x: &[f32], out: &mut [f32], finish: Fin
 const STRIP: usize = 12;
 
 #[inline(always)]
-fn strip<V: Lanes>(
-    conv: &Pointwise,
-    x: &[f32],
-    out: &mut [f32],
-    finish: Finish,
-    from: usize,
-    panel: usize,
-) {
+fn strip<V: Lanes>(conv: &Pointwise, x: &[f32], out: &mut [f32], finish: Finish, from: usize, panel: usize) {
     let end = (from + STRIP).min(x.len() / conv.input);
     let mut at = from;
     // Twelve rows need twelve accumulators; narrower registers hold fewer.
@@ -224,7 +217,8 @@ fn depthwise<V: Lanes>(conv: &Depthwise, x: &[f32], side: usize, out: &mut [f32]
     let (out_side, before, _) = same_padding(side, conv.kernel, conv.stride);
     // Outputs whose taps all fall inside the picture, along one axis.
     let inner_from = before.div_ceil(conv.stride);
-    let inner_to = ((side + before).saturating_sub(conv.kernel) / conv.stride + 1).clamp(inner_from, out_side);
+    let inner_to =
+        ((side + before).saturating_sub(conv.kernel) / conv.stride + 1).clamp(inner_from, out_side);
     for oy in 0..out_side {
         let row = Row { conv, x, side, oy, before };
         let out_row = &mut out[oy * out_side * conv.channels..][..out_side * conv.channels];

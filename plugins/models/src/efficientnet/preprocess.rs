@@ -53,9 +53,12 @@ pub(super) fn middle_square(image: &RgbImage) -> Result<Vec<u8>> {
     let short = width.min(height);
     let margin = (2.0 * (f64::from(side) / f64::from(short)).max(1.0)).ceil() as u32 + 1;
     let (x, y) = (Window::new(width, short, margin), Window::new(height, short, margin));
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
-        .crop(x.source_from, y.source_from, x.source_length, y.source_length);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).crop(
+        x.source_from,
+        y.source_from,
+        x.source_length,
+        y.source_length,
+    );
     let source = fir::ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)
         .map_err(|e| fail(e.to_string()))?;
     let mut scaled = fir::Image::new(x.length, y.length, PixelType::U8x3);

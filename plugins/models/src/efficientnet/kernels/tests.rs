@@ -47,7 +47,9 @@ fn pointwise_is_a_matrix_product_on_every_instruction_set() {
 
 #[test]
 fn depthwise_is_a_same_padded_convolution_on_every_instruction_set() {
-    for (side, kernel, stride) in [(7, 3, 1), (9, 5, 1), (14, 5, 2), (15, 3, 2), (112, 3, 2), (3, 5, 1), (2, 5, 2)] {
+    for (side, kernel, stride) in
+        [(7, 3, 1), (9, 5, 1), (14, 5, 2), (15, 3, 2), (112, 3, 2), (3, 5, 1), (2, 5, 2)]
+    {
         let channels = 32;
         let (x, w) = (values(side * side * channels, 5), values(channels * kernel * kernel, 6));
         let bias = values(channels, 7);
