@@ -48,8 +48,7 @@ pub enum CutOutError {
     },
 }
 
-/// The network, ready to run. Loading takes a fraction of a second and a run about two on one core, so make one and keep
-/// it; it may be shared between threads.
+/// The network, ready to run. Loading optimises the graph, so make one and keep it; it may be shared between threads.
 pub struct CutOut {
     network: Arc<TypedRunnableModel>,
 }

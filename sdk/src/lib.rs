@@ -39,7 +39,7 @@
 //! export_plugin! { background_generator: [Flat] }
 //! ```
 //!
-//! Build it as a `cdylib`, and `adeval plugin list --plugins DIR` shows it.
+//! Build it as a `cdylib`, and a suite can name it: `adeval bench --plugins DIR --suite FILE`.
 
 pub mod abi;
 mod background;

@@ -8,18 +8,17 @@ use rayon::prelude::*;
 use super::SIDE;
 use crate::{ModelError, Result};
 
-/// `MEAN_RGB` of `efficientnet_lite_builder.py` in the TensorFlow release, for all three channels.
+/// Subtracted from all three channels. Believed to be the TensorFlow release's value; its source was not consulted.
 const MEAN: f32 = 127.0;
-/// `STDDEV_RGB` of the same file.
+/// Divides after the subtraction; same standing as [`MEAN`].
 const STD: f32 = 128.0;
 
 /// Scales and normalises 8-bit sRGB pictures: `N` pictures of any size to `(N, 3, 224, 224)` float32, in -0.99..=1.0.
 ///
-/// The shorter side is brought to 224 pixels with a bicubic filter (Catmull-Rom, widened when it shrinks, as Pillow and
-/// TensorFlow's evaluation do) and the middle square is cut out; then (value - 127) / 128. The TensorFlow release cuts
-/// the middle 224 from a shorter side of 256; here nothing is cut from a square, since the edge of an advertisement
-/// belongs to it. The PyTorch conversion's sample code normalises by ImageNet's mean and deviation instead; the weights
-/// answer better to the values used here (0.94 to 0.82 for "espresso" on a photograph of one), as the release says.
+/// The shorter side is brought to 224 pixels with a bicubic filter (Catmull-Rom, widened when it shrinks, as Pillow
+/// does) and the middle square is cut out; then (value - 127) / 128. Nothing is cut from a square, since the edge of an
+/// advertisement belongs to it. The PyTorch conversion's sample code normalises by ImageNet's mean and deviation instead; the weights
+/// answer better to the values used here (0.94 to 0.82 for "espresso" on a photograph of one).
 ///
 /// # Errors
 /// [`ModelError::Image`] for an empty picture or one so long that its middle square vanishes.
