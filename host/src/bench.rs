@@ -90,6 +90,8 @@ pub struct BenchOutcome {
     pub run_dir: PathBuf,
     /// Results that were computed by this call; 0 when everything was there.
     pub computed: usize,
+    /// Products of the suite that cannot be used.
+    pub unusable_products: usize,
     /// Wall time of this call in seconds.
     pub wall_seconds: f64,
     /// Of it, the time inside plugins (opening them and calling them) in seconds.
@@ -132,6 +134,7 @@ pub fn run(
         result,
         run_dir: dir,
         computed: store.appended(),
+        unusable_products: plan.bad.len(),
         wall_seconds,
         plugin_seconds: clock.seconds(),
         share_outside_plugins: (1.0 - clock.seconds() / wall_seconds).clamp(0.0, 1.0),

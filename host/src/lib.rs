@@ -1,8 +1,12 @@
-//! host
+//! The host of adeval: finds and isolates plugins, runs suites over them, keeps runs, and speaks with people.
+//!
+//! [`plugin`] turns a library into an endpoint in a worker process; [`bench`] turns a suite into a board with the help of
+//! [`products`] and [`store`]; [`cli`] is the command line.
 
-pub mod plugin;
 pub mod bench;
+pub mod cli;
 pub mod cutout;
+pub mod plugin;
 pub mod products;
 pub mod sheet;
 pub mod store;

@@ -1,8 +1,10 @@
 //! Suites: what is compared, on which products, by which judges and metrics; a TOML file.
 
+mod locate;
 mod names;
 
 use crate::bench::BenchError;
+pub use locate::find_default;
 pub use names::nearest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -247,6 +249,37 @@ macro_rules! as_component {
 }
 as_component!(PromptStep, BackgroundStep, Judge);
 
+impl PromptStep {
+    /// A component with these parameters, and the defaults of a suite for the rest.
+    pub fn new(plugin: &str, parameters: serde_json::Map<String, serde_json::Value>) -> Self {
+        Self {
+            plugin: plugin.into(),
+            parameters,
+            device: cpu(),
+            weights: None,
+            temperature: unit(),
+            top_p: unit(),
+            max_tokens: default_tokens(),
+        }
+    }
+}
+
+impl BackgroundStep {
+    /// A component with these parameters, and the defaults of a suite for the rest.
+    pub fn new(plugin: &str, parameters: serde_json::Map<String, serde_json::Value>) -> Self {
+        Self {
+            plugin: plugin.into(),
+            parameters,
+            device: cpu(),
+            weights: None,
+            negative_prompt: String::new(),
+            steps: None,
+            guidance: None,
+            control_strength: None,
+        }
+    }
+}
+
 impl Suite {
     /// Reads and checks a suite.
     ///
@@ -268,7 +301,7 @@ impl Suite {
             .map_err(|e| BenchError::Suite(format!("{}{}", file.display(), names::explain(&e, text))))?;
         suite.file = file.to_owned();
         text.clone_into(&mut suite.text);
-        suite.validate().map_err(|m| BenchError::Suite(format!("{}: {m}", file.display())))?;
+        suite.check().map_err(|m| BenchError::Suite(format!("{}: {m}", file.display())))?;
         Ok(suite)
     }
 
@@ -287,7 +320,32 @@ impl Suite {
         schemars::schema_for!(Self).to_value()
     }
 
-    fn validate(&self) -> Result<(), String> {
+    /// A suite of entries without judges and metrics, to render with. [`Suite::check`] is to follow.
+    pub fn of_entries(name: &str, products: &Path, entries: Vec<Entry>) -> Self {
+        Self {
+            name: name.into(),
+            seed: 0,
+            size: default_size(),
+            samples: one(),
+            products: ProductSource { path: products.to_owned(), limit: None },
+            entries,
+            judges: Vec::new(),
+            embedder: None,
+            reference: None,
+            metrics: Vec::new(),
+            level: default_level(),
+            resamples: default_resamples(),
+            notes: Vec::new(),
+            file: PathBuf::new(),
+            text: String::new(),
+        }
+    }
+
+    /// Checks all values.
+    ///
+    /// # Errors
+    /// One sentence that names the key, its value and what is allowed.
+    pub fn check(&self) -> Result<(), String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {
             return Err(format!(

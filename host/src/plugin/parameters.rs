@@ -24,6 +24,64 @@ pub fn validate(component: &ComponentManifest, parameters: &Value) -> Result<()>
     Err(error.with_hint(format!("adeval plugin inspect {id} shows all parameters")))
 }
 
+/// One parameter, in words for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its name; a dot leads into a table.
+    pub name: String,
+    /// What it may be.
+    pub allowed: String,
+    /// What it is when nobody says.
+    pub default: String,
+    /// What it does.
+    pub description: String,
+}
+
+/// Describes all parameters of a component, in the order of its schema.
+pub fn describe(component: &ComponentManifest) -> Vec<Described> {
+    let mut described = Vec::new();
+    let root = &component.parameters;
+    describe_table(root, resolve(root, root), &component.defaults, "", &mut described);
+    described
+}
+
+fn describe_table(
+    root: &Value,
+    schema: &Value,
+    defaults: &Value,
+    prefix: &str,
+    described: &mut Vec<Described>,
+) {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (key, property) in properties.into_iter().flatten() {
+        let name = format!("{prefix}{key}");
+        let target = resolve(root, property);
+        let default = &defaults[key.as_str()];
+        if target.get("properties").is_some() {
+            describe_table(root, target, default, &format!("{name}."), described);
+            continue;
+        }
+        let text = |schema: &Value| schema.get("description").and_then(Value::as_str).map(str::to_owned);
+        described.push(Described {
+            name,
+            allowed: allowed(root, property),
+            default: shown(default),
+            description: text(property).or_else(|| text(target)).unwrap_or_default().replace('\n', " "),
+        });
+    }
+}
+
+/// A default for people: nothing for `null`, and a single-precision number without its double-precision tail.
+fn shown(default: &Value) -> String {
+    match default.as_f64() {
+        _ if default.is_null() => String::new(),
+        Some(number) if default.is_f64() && f64::from(number as f32) == number => {
+            format!("{:?}", number as f32)
+        }
+        _ => default.to_string(),
+    }
+}
+
 fn complaint(schema: &Value, error: &ValidationError<'_>) -> String {
     let path = error.instance_path().to_string();
     let name = path.trim_start_matches('/').replace('/', ".");
@@ -208,21 +266,39 @@ mod tests {
         words: Vec<String>,
     }
 
-    fn check(parameters: &Value) -> Result<()> {
-        let component = ComponentManifest {
+    fn component() -> ComponentManifest {
+        ComponentManifest {
             kind: Kind::PromptGenerator,
             info: ComponentInfo::new("writer", "for a test"),
             trainable: false,
             parameters: serde_json::to_value(schemars::schema_for!(Parameters)).unwrap(),
             defaults: serde_json::to_value(Parameters::default()).unwrap(),
-        };
-        validate(&component, parameters)
+        }
+    }
+
+    fn check(parameters: &Value) -> Result<()> {
+        validate(&component(), parameters)
     }
 
     fn message(parameters: &Value) -> String {
         let error = check(parameters).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidParameters);
         error.message
+    }
+
+    #[test]
+    fn parameters_are_described_with_tables_flattened() {
+        let all = describe(&component());
+        let names: Vec<&str> = all.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["lens.aperture", "palette", "samples", "style", "words"]);
+        let aperture = Described {
+            name: "lens.aperture".into(),
+            allowed: "a number from 0.5 to 32.0".into(),
+            default: "0.0".into(),
+            description: "Depth of field.".into(),
+        };
+        assert_eq!(all[0], aperture);
+        assert_eq!((shown(&json!(f64::from(0.78_f32))), shown(&Value::Null)), ("0.78".into(), String::new()));
     }
 
     #[test]

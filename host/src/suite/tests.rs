@@ -79,26 +79,3 @@ fn the_default_suite_is_a_suite() {
         assert!(suite.resolve(path).exists(), "{}", path.display());
     }
 }
-
-#[test]
-fn committed_schemas_are_those_of_the_types() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
-    let product = schemars::schema_for!(Vec<crate::products::ProductRecord>).to_value();
-    let schemas = [
-        ("suite.schema.json", Suite::schema()),
-        ("result.schema.json", crate::bench::result_schema()),
-        ("products.schema.json", product),
-    ];
-    for (name, schema) in schemas {
-        let file = folder.join(name);
-        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
-        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-            std::fs::write(&file, &text).unwrap();
-        }
-        let committed = std::fs::read_to_string(&file).unwrap_or_default();
-        assert_eq!(
-            committed, text,
-            "{name} is out of date: run the tests with UPDATE_SCHEMAS=1 and commit it"
-        );
-    }
-}

@@ -1,0 +1,115 @@
+//! How far a command is: a bar with the time to go on a terminal, a line per step elsewhere.
+
+use super::output;
+use crate::bench::Progress;
+use console::Term;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Between two lines of one step where nothing can be redrawn.
+const QUIET_TIME: Duration = Duration::from_secs(20);
+
+/// Reports to stderr.
+pub struct Report {
+    show: Show,
+    step: Mutex<Option<Step>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Show {
+    Nothing,
+    Lines,
+    Bars,
+}
+
+struct Step {
+    name: String,
+    total: usize,
+    done: usize,
+    started: Instant,
+    spoken: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Report {
+    /// Bars on a terminal, lines elsewhere, nothing when quiet.
+    pub fn new(quiet: bool) -> Self {
+        let show = match quiet {
+            true => Show::Nothing,
+            false if Term::stderr().is_term() => Show::Bars,
+            false => Show::Lines,
+        };
+        Self { show, step: Mutex::new(None) }
+    }
+
+    /// Ends the step at work.
+    pub fn finish(&self) {
+        if let Some(step) = self.step().take() {
+            step.end(self.show);
+        }
+    }
+
+    fn step(&self) -> std::sync::MutexGuard<'_, Option<Step>> {
+        self.step.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Report {
+    fn stage(&self, name: &str, total: usize) {
+        self.finish();
+        let bar = (self.show == Show::Bars).then(|| bar(name, total));
+        let now = Instant::now();
+        *self.step() = Some(Step { name: name.into(), total, done: 0, started: now, spoken: now, bar });
+    }
+
+    fn advance(&self, done: usize) {
+        let mut step = self.step();
+        let Some(step) = step.as_mut() else { return };
+        step.done += done;
+        match &step.bar {
+            Some(bar) => bar.inc(done as u64),
+            None if self.show == Show::Lines && step.spoken.elapsed() > QUIET_TIME => {
+                step.spoken = Instant::now();
+                anstream::eprintln!("{}: {} of {}{}", step.name, step.done, step.total, step.remaining());
+            }
+            None => {}
+        }
+    }
+
+    fn warn(&self, message: &str) {
+        match self.step().as_ref().and_then(|step| step.bar.as_ref()) {
+            Some(bar) => bar.suspend(|| output::warn(message)),
+            None => output::warn(message),
+        }
+    }
+}
+
+impl Step {
+    fn remaining(&self) -> String {
+        if self.done == 0 {
+            return String::new();
+        }
+        let left = self.total.saturating_sub(self.done) as f64;
+        let seconds = self.started.elapsed().as_secs_f64() * left / self.done as f64;
+        format!(", about {seconds:.0} s to go")
+    }
+
+    fn end(self, show: Show) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        if show != Show::Nothing {
+            let Self { name, done, .. } = self;
+            anstream::eprintln!("{name}: {done} in {:.1} s", self.started.elapsed().as_secs_f64());
+        }
+    }
+}
+
+fn bar(name: &str, total: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {per_sec} {eta} to go")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(total as u64).with_style(style).with_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}

@@ -1,0 +1,67 @@
+//! `adeval schema`: the shapes of files, for editors and for other programs.
+
+use super::exit::{Finish, Stop};
+use super::output;
+use crate::bench::Rendered;
+use crate::products::ProductRecord;
+use crate::suite::Suite;
+use adeval_sdk::Manifest;
+use clap::ValueEnum;
+use schemars::schema_for;
+
+#[derive(clap::Args)]
+pub struct SchemaArgs {
+    /// Of which file.
+    #[arg(value_enum)]
+    of: Document,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Document {
+    /// A suite (TOML), which `adeval bench` reads.
+    Suite,
+    /// A list of products (JSON), which suites and `adeval render` read.
+    Products,
+    /// `result.json` of a run.
+    Result,
+    /// What a plugin says of itself.
+    Manifest,
+    /// The sidecar of a creative that `adeval render` writes.
+    Rendered,
+}
+
+pub fn run(args: &SchemaArgs) -> Result<Finish, Stop> {
+    output::print_json(&schema(args.of))
+}
+
+fn schema(of: Document) -> serde_json::Value {
+    match of {
+        Document::Suite => Suite::schema(),
+        Document::Products => schema_for!(Vec<ProductRecord>).to_value(),
+        Document::Result => crate::bench::result_schema(),
+        Document::Manifest => schema_for!(Manifest).to_value(),
+        Document::Rendered => schema_for!(Rendered).to_value(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The committed schemas are the types'; `UPDATE_SCHEMAS=1` writes them anew.
+    #[test]
+    fn committed_schemas_are_up_to_date() {
+        for of in Document::value_variants() {
+            let name = of.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
+            let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../schemas")
+                .join(format!("{name}.schema.json"));
+            let text = serde_json::to_string_pretty(&schema(*of)).unwrap() + "\n";
+            if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+                std::fs::write(&file, &text).unwrap();
+            }
+            let committed = std::fs::read_to_string(&file).unwrap_or_default();
+            assert_eq!(committed, text, "{name}.schema.json is out of date: cargo xtask schemas --write");
+        }
+    }
+}
