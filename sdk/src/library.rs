@@ -29,14 +29,14 @@ impl Library {
     }
 
     fn add<T: Component>(&mut self, kind: Kind, trainable: bool, serve: fn(T) -> Box<dyn Endpoint>) {
-        self.manifest.components.push(ComponentManifest {
+        let manifest = ComponentManifest {
             kind,
             info: T::info(),
             trainable,
             parameters: schemars::schema_for!(T::Parameters).to_value(),
             defaults: serde_json::to_value(T::Parameters::default()).unwrap_or_default(),
-        });
-        self.creators.push(Box::new(move |parameters, environment| {
+        };
+        self.endpoint(manifest, move |parameters, environment| {
             // Absent parameters mean the defaults, also for types that do not say `#[serde(default)]`.
             let parsed = if parameters.is_null() {
                 T::Parameters::default()
@@ -46,7 +46,18 @@ impl Library {
                 })?
             };
             T::create(parsed, environment).map(serve)
-        }));
+        });
+    }
+
+    /// Adds a component that answers messages itself instead of implementing a trait, as a bridge to another language
+    /// does whose components are known only when it runs.
+    pub fn endpoint(
+        &mut self,
+        manifest: ComponentManifest,
+        create: impl Fn(&Value, &Environment) -> Result<Box<dyn Endpoint>> + Send + Sync + 'static,
+    ) {
+        self.manifest.components.push(manifest);
+        self.creators.push(Box::new(create));
     }
 
     /// Adds a prompt generator.

@@ -28,19 +28,26 @@ pub mod reexports {
 /// ```
 /// The keys are `prompt_generator`, `trainable_prompt_generator`, `background_generator`, `reward_model`,
 /// `trainable_reward_model`, `rl_optimizer` and `image_embedder`.
+///
+/// A library whose components are known only when it runs names a `fn() -> Library` instead:
+/// `export_plugin!(library)`.
 #[macro_export]
 macro_rules! export_plugin {
-    ($($kind:ident : [$($component:ty),* $(,)?]),* $(,)?) => {
+    ($($kind:ident : [$($component:ty),* $(,)?]),+ $(,)?) => {
         const _: () = {
-            use $crate::abi::reexports as abi;
-
             fn library() -> $crate::Library {
                 let mut library = $crate::Library::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
                 $($(library.$kind::<$component>();)*)*
                 library
             }
+            $crate::export_plugin!(library);
+        };
+    };
+    ($library:path) => {
+        const _: () = {
+            use $crate::abi::reexports as abi;
 
-            static EXPORTED: $crate::abi::Exported = $crate::abi::Exported::new(library);
+            static EXPORTED: $crate::abi::Exported = $crate::abi::Exported::new($library);
 
             fn root() -> abi::PluginModuleRef {
                 $crate::abi::root_module(&EXPORTED)
