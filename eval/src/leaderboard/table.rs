@@ -2,8 +2,7 @@
 
 use super::board::{Column, Direction, Leaderboard, Row};
 use super::format;
-use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// Renders the ranking for a terminal of `width` columns (at least 60), with the interval below each number; the best
 /// value of a column is bold and the entries that may be first are green when `colour` is on. Strengths are left out
@@ -16,7 +15,12 @@ pub fn to_table(board: &Leaderboard, width: u16, colour: bool) -> String {
         hidden.extend(columns.pop().map(|c| c.title.as_str()));
     }
     let table = build(board, &columns, Some(width), colour);
-    let mut out = std::format!("{}\n{table}\n", format::title(board));
+    let mut out = std::format!("{}\n\n", format::title(board));
+    table.lines().for_each(|line| {
+        out.push_str(line.trim_end());
+        out.push('\n');
+    });
+    out.push('\n');
     let texts = [format::caption(board)].into_iter().chain(format::judges(board));
     for text in texts.chain(board.notes.iter().map(|note| std::format!("Note: {note}"))) {
         wrap(&mut out, &text, usize::from(width));
@@ -32,6 +36,9 @@ pub fn to_table(board: &Leaderboard, width: u16, colour: bool) -> String {
     out
 }
 
+/// One rule, under the head, so that all columns of the default suite fit in 100.
+const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+
 fn widest(table: &Table) -> usize {
     table.lines().map(|line| line.chars().count()).max().unwrap_or(0)
 }
@@ -39,7 +46,7 @@ fn widest(table: &Table) -> usize {
 /// The table; at its natural width without a `width`.
 fn build(board: &Leaderboard, columns: &[&Column], width: Option<u16>, colour: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY);
+    table.load_style(RULED);
     match width {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
@@ -51,7 +58,7 @@ fn build(board: &Leaderboard, columns: &[&Column], width: Option<u16>, colour: b
     }
     let titles = columns.iter().map(|c| {
         let arrow = if c.direction == Direction::Higher { '↑' } else { '↓' };
-        Cell::new(std::format!("{} {arrow}", c.title.replace(' ', "\n").replacen('-', "-\n", 1)))
+        Cell::new(std::format!("{} {arrow}", c.title.replace(' ', "\n").replace('-', "-\n")))
             .set_alignment(CellAlignment::Right)
     });
     let header = [Cell::new("Rank"), Cell::new("Entry")].into_iter().chain(titles).chain([Cell::new("Done")]);
@@ -59,6 +66,10 @@ fn build(board: &Leaderboard, columns: &[&Column], width: Option<u16>, colour: b
     for row in &board.rows {
         table.add_row(cells(board, columns, row));
     }
+    let last = columns.len() + 2;
+    table.column_iter_mut().enumerate().for_each(|(at, column)| {
+        column.set_padding((0, u16::from(at < last)));
+    });
     table
 }
 
