@@ -125,7 +125,7 @@ fn list(source: &Path) -> Result<Vec<ProductRecord>, BenchError> {
     if std::fs::metadata(source).map_err(missing)?.is_dir() {
         let mut files: Vec<PathBuf> = image_files(source).map_err(missing)?;
         files.sort();
-        return Ok(files.iter().map(|file| of_image(file)).collect());
+        return Ok(of_images(&files));
     }
     if source.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
         let text = std::fs::read_to_string(source).map_err(missing)?;
@@ -142,7 +142,7 @@ fn list(source: &Path) -> Result<Vec<ProductRecord>, BenchError> {
             None => Ok(records),
         };
     }
-    Ok(vec![of_image(source)])
+    Ok(of_images(&[source.to_owned()]))
 }
 
 /// The image files of a folder, in no order.
@@ -161,9 +161,20 @@ pub fn image_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A product of which only the picture is known; the file's name serves as its title.
-fn of_image(file: &Path) -> ProductRecord {
-    let id = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+/// Products of which only pictures are known. An id is the file's name, with its extension where another has that name.
+fn of_images(files: &[PathBuf]) -> Vec<ProductRecord> {
+    let mut stems = BTreeMap::<_, usize>::new();
+    files.iter().for_each(|file| *stems.entry(file.file_stem()).or_default() += 1);
+    let record = |file: &PathBuf| {
+        let alone = stems.get(&file.file_stem()) == Some(&1);
+        let id = if alone { file.file_stem() } else { file.file_name() };
+        of_image(file, id.unwrap_or_default().to_string_lossy().into_owned())
+    };
+    files.iter().map(record).collect()
+}
+
+/// The file's name serves as the title, too.
+fn of_image(file: &Path, id: String) -> ProductRecord {
     let title = file.file_stem().unwrap_or_default().to_string_lossy().replace(['-', '_'], " ");
     ProductRecord {
         id,

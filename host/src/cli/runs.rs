@@ -190,7 +190,7 @@ fn differences(a: &Run, b: &Run, session: Session) -> Result<Finish, Stop> {
     }
     let row = |d: &Difference| {
         let estimate = |e: &adeval_eval::Estimate| match (e.low, e.high) {
-            (Some(low), Some(high)) => format!("{:.4} [{low:.4}, {high:.4}]", e.value),
+            (Some(low), Some(high)) => format!("{:.4}\n[{low:.4}, {high:.4}]", e.value),
             _ => format!("{:.4}", e.value),
         };
         [d.entry.clone(), d.column.clone(), estimate(&d.a), estimate(&d.b), format!("{:+.4}", d.difference)]
