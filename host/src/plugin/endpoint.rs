@@ -122,7 +122,8 @@ impl Endpoint for WorkerEndpoint {
 
 /// Whether a method changes what later calls answer.
 fn trains(method: &str) -> bool {
-    matches!(method.rsplit('.').next(), Some("accumulate_gradient" | "step" | "load" | "set_reference"))
+    let changes = ["accumulate_gradient", "step", "clear_gradient", "load", "set_reference"];
+    method.rsplit('.').next().is_some_and(|name| changes.contains(&name))
 }
 
 fn forgotten(error: &PluginError) -> PluginError {
@@ -149,15 +150,16 @@ mod tests {
     #[test]
     fn methods_that_change_the_component_are_known() {
         for changes in [
-            method::PROMPT_ACCUMULATE,
-            method::REWARD_STEP,
+            method::TRAIN_ACCUMULATE,
+            method::TRAIN_STEP,
+            method::TRAIN_CLEAR,
             method::PROMPT_SET_REFERENCE,
-            method::REWARD_LOAD,
+            method::TRAIN_LOAD,
         ] {
             assert!(trains(changes), "{changes}");
         }
         for keeps in
-            [method::PROMPT_GENERATE, method::REWARD_SAVE, method::PROMPT_LOG_PROBS, method::OPTIMIZER_LOSS]
+            [method::PROMPT_GENERATE, method::TRAIN_SAVE, method::PROMPT_LOG_PROBS, method::OPTIMIZER_LOSS]
         {
             assert!(!trains(keeps), "{keeps}");
         }

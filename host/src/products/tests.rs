@@ -111,7 +111,7 @@ fn a_list_is_read_with_its_fields_and_its_missing_files() {
     let x = &products.good[0];
     assert_eq!((x.title.as_str(), x.price, x.attributes["color"].as_str()), ("T", Some(2.5), "red"));
     assert!(products.bad[0].message.contains("gone.png does not exist"), "{}", products.bad[0].message);
-    assert_eq!(load(&dir.path().join("x"), None, &LeftHalf).unwrap().good[0].id, "x.png");
+    assert_eq!(load(&dir.path().join("x.png"), None, &LeftHalf).unwrap().good[0].id, "x");
 }
 
 #[test]
