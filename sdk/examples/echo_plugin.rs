@@ -17,6 +17,7 @@ impl Endpoint for Echo {
                 let address = |bytes: &bytes::Bytes| bytes.as_ptr() as u64;
                 encode(&message.attachments.iter().map(address).collect::<Vec<_>>())
             }
+            "ask" => cx.ask("favourite_colour", message),
             "count_to_four" => {
                 for k in 1..=4u8 {
                     cx.progress(f32::from(k) / 4.0, &format!("{k} of 4"));
@@ -99,8 +100,13 @@ fn library() -> Library {
         parameters: true.into(),
         defaults: serde_json::Value::Null,
     };
-    library.endpoint(echo, |parameters, _| match parameters.as_str() {
+    library.endpoint(echo, |parameters, _, cx| match parameters.as_str() {
         Some("panic") => panic!("no room for an echo"),
+        Some("slowly") => loop {
+            cx.progress(0.5, "half of the weights");
+            cx.check()?;
+            thread::sleep(Duration::from_millis(1));
+        },
         Some(other) => Err(PluginError::invalid_parameters(format!("echo cannot \"{other}\""))),
         None => Ok(Box::new(Echo)),
     });

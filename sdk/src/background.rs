@@ -51,19 +51,29 @@ impl BackgroundRequest {
         (self.width, self.height)
     }
 
-    /// Checks that the creative has a size that the contract admits (1 to 8192 pixels a side).
+    /// Checks the request's own numbers: 1 to 8192 pixels a side, at least 1 step, finite scales of at least 0.
     ///
     /// # Errors
-    /// `InvalidRequest`.
+    /// `InvalidRequest`, naming the field.
     pub fn validate(&self) -> Result<()> {
         let fits = |side: u32| (1..=8192).contains(&side);
-        if fits(self.width) && fits(self.height) {
-            return Ok(());
+        if !(fits(self.width) && fits(self.height)) {
+            return Err(PluginError::invalid_request(format!(
+                "a creative of {}x{} pixels: each side must be between 1 and 8192",
+                self.width, self.height
+            )));
         }
-        Err(PluginError::invalid_request(format!(
-            "a creative of {}x{} pixels: each side must be between 1 and 8192",
-            self.width, self.height
-        )))
+        if self.steps == Some(0) {
+            return Err(PluginError::invalid_request("a creative in 0 steps: there must be at least 1"));
+        }
+        for (field, value) in [("guidance", self.guidance), ("control_strength", self.control_strength)] {
+            if let Some(value) = value.filter(|v| !(*v >= 0.0 && v.is_finite())) {
+                return Err(PluginError::invalid_request(format!(
+                    "a creative with {field} {value}: it must be finite and at least 0"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,13 +1,14 @@
 //! Typed calls of an [`Endpoint`], which trust nothing that comes back: counts, sizes and ranges are checked.
 
-use crate::endpoint::{LogProbsRequest, method};
+use crate::endpoint::{GradientRequest, LogProbsRequest, method};
 use crate::{
     AnswerGradient, BackgroundRequest, CallContext, ConditionedAnswer, Creative, EmbedRequest, Embedding,
-    EncoderInfo, Endpoint, LabelledPair, LossAndGradient, OptimizerNeeds, PairRequest, PixelFormat,
-    PluginError, PointScore, Policy, Preference, PreferenceBatch, PromptRequest, PromptSample, Result,
-    ScoreRequest, TrainingOptions, TrainingReport, decode, encode,
+    EncoderInfo, Endpoint, GradientOptions, LabelledPair, LossAndGradient, OptimizerNeeds, PairRequest,
+    PixelFormat, PluginError, PointScore, Policy, Preference, PreferenceBatch, PromptRequest, PromptSample,
+    Result, ScoreRequest, TrainingOptions, TrainingReport, decode, encode,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ fn same_count(name: &str, asked: usize, got: usize) -> Result<()> {
     if asked == got {
         return Ok(());
     }
-    Err(PluginError::violation(format!("{name}: {asked} requests were answered with {got} results")))
+    Err(PluginError::violation(format!("{name}: there must be {asked}, and {got} came back")))
 }
 
 fn in_unit_interval(name: &str, value: f64) -> Result<()> {
@@ -125,7 +126,7 @@ impl PromptClient {
         answers: &[ConditionedAnswer],
         cx: &CallContext<'_>,
     ) -> Result<Vec<Vec<f64>>> {
-        let request = LogProbsRequest { policy, answers: answers.to_vec() };
+        let request = LogProbsRequest { policy, answers };
         let replies: Vec<Vec<f64>> = call(&*self.0, method::PROMPT_LOG_PROBS, &request, cx)?;
         same_count(method::PROMPT_LOG_PROBS, answers.len(), replies.len())?;
         for (answer, reply) in answers.iter().zip(&replies) {
@@ -133,22 +134,6 @@ impl PromptClient {
             finite("log-probs", reply.iter().copied())?;
         }
         Ok(replies)
-    }
-
-    /// See [`crate::TrainablePromptGenerator::accumulate_gradient`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn accumulate_gradient(&self, items: &[AnswerGradient], cx: &CallContext<'_>) -> Result<()> {
-        call(&*self.0, method::PROMPT_ACCUMULATE, items, cx)
-    }
-
-    /// See [`crate::TrainablePromptGenerator::step`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn step(&self, options: &TrainingOptions, cx: &CallContext<'_>) -> Result<TrainingReport> {
-        call(&*self.0, method::PROMPT_STEP, options, cx)
     }
 
     /// See [`crate::TrainablePromptGenerator::set_reference`].
@@ -159,20 +144,9 @@ impl PromptClient {
         call(&*self.0, method::PROMPT_SET_REFERENCE, &(), cx)
     }
 
-    /// See [`crate::TrainablePromptGenerator::save`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn save(&self, directory: &Path, cx: &CallContext<'_>) -> Result<()> {
-        call(&*self.0, method::PROMPT_SAVE, directory, cx)
-    }
-
-    /// See [`crate::TrainablePromptGenerator::load`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn load(&self, directory: &Path, cx: &CallContext<'_>) -> Result<()> {
-        call(&*self.0, method::PROMPT_LOAD, directory, cx)
+    /// The calls of its trainable half.
+    pub fn training(&self) -> TrainingClient<AnswerGradient> {
+        TrainingClient::new(Arc::clone(&self.0))
     }
 }
 
@@ -234,40 +208,67 @@ impl RewardClient {
         })
     }
 
-    /// See [`crate::TrainableRewardModel::accumulate_gradient`].
+    /// The calls of its trainable half.
+    pub fn training(&self) -> TrainingClient<LabelledPair> {
+        TrainingClient::new(Arc::clone(&self.0))
+    }
+}
+
+/// Calls the trainable half of a component that learns from `E`.
+pub struct TrainingClient<E> {
+    endpoint: Arc<dyn Endpoint>,
+    _learns_from: PhantomData<fn(E)>,
+}
+
+impl<E: Serialize> TrainingClient<E> {
+    fn new(endpoint: Arc<dyn Endpoint>) -> Self {
+        Self { endpoint, _learns_from: PhantomData }
+    }
+
+    /// See [`crate::Trainable::accumulate_gradient`].
     ///
     /// # Errors
     /// As there.
     pub fn accumulate_gradient(
         &self,
-        pairs: &[LabelledPair],
+        examples: &[E],
+        options: &GradientOptions,
         cx: &CallContext<'_>,
     ) -> Result<TrainingReport> {
-        call(&*self.0, method::REWARD_ACCUMULATE, pairs, cx)
+        let request = GradientRequest { examples, options: *options };
+        call(&*self.endpoint, method::TRAIN_ACCUMULATE, &request, cx)
     }
 
-    /// See [`crate::TrainableRewardModel::step`].
+    /// See [`crate::Trainable::step`].
     ///
     /// # Errors
     /// As there.
     pub fn step(&self, options: &TrainingOptions, cx: &CallContext<'_>) -> Result<TrainingReport> {
-        call(&*self.0, method::REWARD_STEP, options, cx)
+        call(&*self.endpoint, method::TRAIN_STEP, options, cx)
     }
 
-    /// See [`crate::TrainableRewardModel::save`].
+    /// See [`crate::Trainable::clear_gradient`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn clear_gradient(&self, cx: &CallContext<'_>) -> Result<()> {
+        call(&*self.endpoint, method::TRAIN_CLEAR, &(), cx)
+    }
+
+    /// See [`crate::Trainable::save`]; a relative directory is taken from this process's.
     ///
     /// # Errors
     /// As there.
     pub fn save(&self, directory: &Path, cx: &CallContext<'_>) -> Result<()> {
-        call(&*self.0, method::REWARD_SAVE, directory, cx)
+        call(&*self.endpoint, method::TRAIN_SAVE, &std::path::absolute(directory)?, cx)
     }
 
-    /// See [`crate::TrainableRewardModel::load`].
+    /// See [`crate::Trainable::load`]; a relative directory is taken from this process's.
     ///
     /// # Errors
     /// As there.
     pub fn load(&self, directory: &Path, cx: &CallContext<'_>) -> Result<()> {
-        call(&*self.0, method::REWARD_LOAD, directory, cx)
+        call(&*self.endpoint, method::TRAIN_LOAD, &std::path::absolute(directory)?, cx)
     }
 }
 
@@ -292,6 +293,10 @@ impl OptimizerClient {
             same_count("gradients of a group", group.len(), gradients.len())?;
             for (sample, gradient) in group.iter().zip(gradients) {
                 same_count("gradients of a sample", sample.clean.current.len(), gradient.clean.len())?;
+                same_count("corrupted conditions", sample.corrupted.len(), gradient.corrupted.len())?;
+                for (probs, by_probs) in sample.corrupted.iter().zip(&gradient.corrupted) {
+                    same_count("gradients of a corrupted sample", probs.current.len(), by_probs.len())?;
+                }
                 finite(
                     "a gradient",
                     gradient.clean.iter().chain(gradient.corrupted.iter().flatten()).copied(),
@@ -317,7 +322,17 @@ impl EmbedderClient {
     /// Of the whole call; each item has its own result.
     pub fn embed(&self, requests: &[EmbedRequest], cx: &CallContext<'_>) -> Result<Vec<Result<Embedding>>> {
         batch(&*self.0, method::EMBEDDER_EMBED, requests, cx, |_, embedding: &Embedding| {
-            finite("a feature vector", embedding.vector.iter().map(|&v| f64::from(v)))
+            finite("a feature vector", embedding.vector.iter().map(|&v| f64::from(v)))?;
+            for map in &embedding.spatial {
+                let shape = [map.channels, map.height, map.width];
+                same_count(
+                    "values of a feature map",
+                    shape.map(|n| n as usize).iter().product(),
+                    map.values.len(),
+                )?;
+                finite("a feature map", map.values.iter().map(|&v| f64::from(v)))?;
+            }
+            Ok(())
         })
     }
 }

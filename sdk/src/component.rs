@@ -1,6 +1,6 @@
 //! What every component is: something with an id, typed parameters and a constructor.
 
-use crate::Result;
+use crate::{CallContext, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::PathBuf;
@@ -147,4 +147,18 @@ pub trait Component: Sized + Send + Sync + 'static {
     /// # Errors
     /// `InvalidParameters`, `MissingWeights`, `BadWeights`, `DeviceUnavailable`, ...
     fn create(parameters: Self::Parameters, environment: &Environment) -> Result<Self>;
+
+    /// [`Component::create`] with a host that can cancel it and shows its progress; this is what hosts call. Override it
+    /// when loading takes more than a second or two.
+    ///
+    /// # Errors
+    /// As [`Component::create`], and `Cancelled`.
+    fn create_watched(
+        parameters: Self::Parameters,
+        environment: &Environment,
+        cx: &CallContext<'_>,
+    ) -> Result<Self> {
+        cx.check()?;
+        Self::create(parameters, environment)
+    }
 }

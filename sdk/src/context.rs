@@ -1,13 +1,21 @@
 //! What a plugin may ask of its host during a call: whether to stop, and to show how far it is.
 
-use crate::{ErrorKind, PluginError, Result};
+use crate::{ErrorKind, Message, PluginError, Result};
 
-/// The host's side of a call in progress.
+/// The host's side of a call in progress. A component may use it from several threads.
 pub trait CallHost: Sync {
     /// Whether the host wants the call to end early.
     fn cancelled(&self) -> bool;
     /// Shows progress: `fraction` from 0 to 1, and a few words.
     fn progress(&self, fraction: f32, note: &str);
+    /// Answers what a plugin may ask by name.
+    ///
+    /// # Errors
+    /// `Unsupported` for a question that this host does not know: in contract 1.0, every one.
+    fn ask(&self, question: &str, message: Message) -> Result<Message> {
+        let _ = message;
+        Err(PluginError::unsupported(format!("this host has no answer to \"{question}\"")))
+    }
 }
 
 /// A call in progress, as the plugin sees it.
@@ -55,5 +63,14 @@ impl<'a> CallContext<'a> {
     /// Shows progress: `fraction` from 0 to 1, and a few words.
     pub fn progress(&self, fraction: f32, note: &str) {
         self.host.progress(fraction.clamp(0.0, 1.0), note);
+    }
+
+    /// Asks the host for something by name. Contract 1.0 defines no question; the way is there because the frontier
+    /// cannot be widened for plugins that are already built.
+    ///
+    /// # Errors
+    /// `Unsupported` for a question that this host does not know, and what it answers.
+    pub fn ask(&self, question: &str, message: Message) -> Result<Message> {
+        self.host.ask(question, message)
     }
 }

@@ -1,6 +1,6 @@
 //! Image embedders: images in, feature vectors out.
 
-use crate::{CallContext, Component, Image, Result};
+use crate::{CallContext, Component, Floats, Image, Result};
 use serde::{Deserialize, Serialize};
 
 /// What an encoder is, for the names of metrics and for feature caches.
@@ -33,14 +33,14 @@ pub struct FeatureMap {
     pub height: u32,
     /// Columns.
     pub width: u32,
-    /// `channels * height * width` values.
-    pub values: Vec<f32>,
+    /// `channels * height * width` values, finite.
+    pub values: Floats,
 }
 
 /// The features of one image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Embedding {
-    /// `dimension` values.
+    /// `dimension` values, finite; not normalised unless the encoder's preprocessing says so.
     pub vector: Vec<f32>,
     /// One map a layer, from shallow to deep; empty unless asked for.
     #[serde(default)]

@@ -4,13 +4,13 @@
 //! library and one in a worker are all endpoints, and [`crate::client`] makes typed calls of any of them.
 
 use crate::{
-    BackgroundGenerator, BackgroundRequest, CallContext, ErrorKind, ImageEmbedder, Message, PluginError,
-    Policy, PromptGenerator, PromptRequest, Result, RewardModel, RlOptimizer, TrainablePromptGenerator,
-    TrainableRewardModel, decode, encode,
+    BackgroundGenerator, BackgroundRequest, CallContext, ErrorKind, GradientOptions, ImageEmbedder, Message,
+    PluginError, Policy, PromptGenerator, PromptRequest, Result, RewardModel, RlOptimizer, Trainable,
+    TrainablePromptGenerator, TrainableRewardModel, TrainingOptions, decode, encode,
 };
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
 /// One living component.
@@ -22,36 +22,21 @@ pub trait Endpoint: Send + Sync {
     fn call(&self, method: &str, message: Message, cx: &CallContext<'_>) -> Result<Message>;
 }
 
-/// The methods of the contract. The part before the dot is the kind.
+/// The methods of the contract. The part before the dot is the kind; `train` belongs to the trainable components of
+/// every kind.
 pub mod method {
     /// `[PromptRequest] -> [Result<[PromptSample]>]`
     pub const PROMPT_GENERATE: &str = "prompt.generate";
-    /// `LogProbsRequest -> [[f64]]`
+    /// `{ policy, answers: [ConditionedAnswer] } -> [[f64]]`
     pub const PROMPT_LOG_PROBS: &str = "prompt.log_probs";
-    /// `[AnswerGradient] -> ()`
-    pub const PROMPT_ACCUMULATE: &str = "prompt.accumulate_gradient";
-    /// `TrainingOptions -> TrainingReport`
-    pub const PROMPT_STEP: &str = "prompt.step";
     /// `() -> ()`
     pub const PROMPT_SET_REFERENCE: &str = "prompt.set_reference";
-    /// `path -> ()`
-    pub const PROMPT_SAVE: &str = "prompt.save";
-    /// `path -> ()`
-    pub const PROMPT_LOAD: &str = "prompt.load";
     /// `[BackgroundRequest] -> [Result<Creative>]`
     pub const BACKGROUND_GENERATE: &str = "background.generate";
     /// `[PairRequest] -> [Result<Preference>]`
     pub const REWARD_COMPARE: &str = "reward.compare";
     /// `[ScoreRequest] -> [Result<PointScore>]`
     pub const REWARD_SCORE: &str = "reward.score";
-    /// `[LabelledPair] -> TrainingReport`
-    pub const REWARD_ACCUMULATE: &str = "reward.accumulate_gradient";
-    /// `TrainingOptions -> TrainingReport`
-    pub const REWARD_STEP: &str = "reward.step";
-    /// `path -> ()`
-    pub const REWARD_SAVE: &str = "reward.save";
-    /// `path -> ()`
-    pub const REWARD_LOAD: &str = "reward.load";
     /// `() -> OptimizerNeeds`
     pub const OPTIMIZER_NEEDS: &str = "optimizer.needs";
     /// `PreferenceBatch -> LossAndGradient`
@@ -60,13 +45,30 @@ pub mod method {
     pub const EMBEDDER_DESCRIBE: &str = "embedder.describe";
     /// `[EmbedRequest] -> [Result<Embedding>]`
     pub const EMBEDDER_EMBED: &str = "embedder.embed";
+    /// `{ examples: [AnswerGradient or LabelledPair], options: GradientOptions } -> TrainingReport`
+    pub const TRAIN_ACCUMULATE: &str = "train.accumulate_gradient";
+    /// `TrainingOptions -> TrainingReport`
+    pub const TRAIN_STEP: &str = "train.step";
+    /// `() -> ()`
+    pub const TRAIN_CLEAR: &str = "train.clear_gradient";
+    /// `path -> ()`
+    pub const TRAIN_SAVE: &str = "train.save";
+    /// `path -> ()`
+    pub const TRAIN_LOAD: &str = "train.load";
 }
 
-/// The body of [`method::PROMPT_LOG_PROBS`].
+/// The body of [`method::PROMPT_LOG_PROBS`]: a list of `ConditionedAnswer`, borrowed or owned.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct LogProbsRequest {
+pub(crate) struct LogProbsRequest<L> {
     pub policy: Policy,
-    pub answers: Vec<crate::ConditionedAnswer>,
+    pub answers: L,
+}
+
+/// The body of [`method::TRAIN_ACCUMULATE`]: a list of examples, borrowed or owned.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct GradientRequest<L> {
+    pub examples: L,
+    pub options: GradientOptions,
 }
 
 /// A component, its lock, and how its methods are served.
@@ -117,6 +119,28 @@ fn unknown(method: &str) -> Result<Message> {
     Err(PluginError::unsupported(format!("this component has no method \"{method}\"")))
 }
 
+/// Runs a batch without its invalid requests, which are answered with what is wrong with each.
+fn valid_only<Q, R>(
+    requests: Vec<Q>,
+    validate: fn(&Q) -> Result<()>,
+    run: impl FnOnce(&[Q]) -> Vec<Result<R>>,
+) -> Result<Vec<Result<R>>> {
+    let verdicts: Vec<Result<()>> = requests.iter().map(validate).collect();
+    let valid: Vec<Q> =
+        requests.into_iter().zip(&verdicts).filter_map(|(q, v)| v.is_ok().then_some(q)).collect();
+    let results = run(&valid);
+    if results.len() != valid.len() {
+        let (asked, got) = (valid.len(), results.len());
+        return Err(PluginError::violation(format!("{asked} requests were answered with {got} results")));
+    }
+    let mut results = results.into_iter();
+    let merged = verdicts.into_iter().filter_map(|verdict| match verdict {
+        Ok(()) => results.next(),
+        Err(error) => Some(Err(error)),
+    });
+    Ok(merged.collect())
+}
+
 /// Serves a prompt generator.
 pub fn prompt_generator<T: PromptGenerator>(component: T) -> Box<dyn Endpoint> {
     Box::new(Served { component: RwLock::new(component), serve: serve_prompt })
@@ -130,11 +154,8 @@ fn serve_prompt<T: PromptGenerator>(
 ) -> Result<Message> {
     match name {
         method::PROMPT_GENERATE => {
-            let requests: Vec<PromptRequest> = decode(m)?;
-            s.read(|c| {
-                requests.iter().try_for_each(PromptRequest::validate)?;
-                Ok(c.generate_batch(&requests, cx))
-            })
+            let requests = decode(m)?;
+            s.read(|c| valid_only(requests, PromptRequest::validate, |r| c.generate_batch(r, cx)))
         }
         _ => unknown(name),
     }
@@ -153,26 +174,11 @@ fn serve_trainable_prompt<T: TrainablePromptGenerator>(
 ) -> Result<Message> {
     match name {
         method::PROMPT_LOG_PROBS => {
-            let LogProbsRequest { policy, answers } = decode(m)?;
+            let LogProbsRequest::<Vec<_>> { policy, answers } = decode(m)?;
             s.read(|c| c.log_probs(policy, &answers, cx))
         }
-        method::PROMPT_ACCUMULATE => {
-            let items: Vec<_> = decode(m)?;
-            s.write(|c| c.accumulate_gradient(&items, cx))
-        }
-        method::PROMPT_STEP => {
-            let options = decode(m)?;
-            s.write(|c| c.step(&options, cx))
-        }
         method::PROMPT_SET_REFERENCE => s.write(T::set_reference),
-        method::PROMPT_SAVE => {
-            let path: PathBuf = decode(m)?;
-            s.read(|c| c.save(Path::new(&path)))
-        }
-        method::PROMPT_LOAD => {
-            let path: PathBuf = decode(m)?;
-            s.write(|c| c.load(Path::new(&path)))
-        }
+        _ if name.starts_with("train.") => serve_training(s, name, m, cx),
         _ => serve_prompt(s, name, m, cx),
     }
 }
@@ -190,11 +196,8 @@ fn serve_background<T: BackgroundGenerator>(
 ) -> Result<Message> {
     match name {
         method::BACKGROUND_GENERATE => {
-            let requests: Vec<BackgroundRequest> = decode(m)?;
-            s.read(|c| {
-                requests.iter().try_for_each(BackgroundRequest::validate)?;
-                Ok(c.generate_batch(&requests, cx))
-            })
+            let requests = decode(m)?;
+            s.read(|c| valid_only(requests, BackgroundRequest::validate, |r| c.generate_batch(r, cx)))
         }
         _ => unknown(name),
     }
@@ -235,24 +238,37 @@ fn serve_trainable_reward<T: TrainableRewardModel>(
     m: Message,
     cx: &CallContext<'_>,
 ) -> Result<Message> {
+    if name.starts_with("train.") { serve_training(s, name, m, cx) } else { serve_reward(s, name, m, cx) }
+}
+
+/// What all trainable components share.
+fn serve_training<T: Trainable>(
+    s: &Served<T>,
+    name: &str,
+    m: Message,
+    cx: &CallContext<'_>,
+) -> Result<Message> {
     match name {
-        method::REWARD_ACCUMULATE => {
-            let pairs: Vec<_> = decode(m)?;
-            s.write(|c| c.accumulate_gradient(&pairs, cx))
+        method::TRAIN_ACCUMULATE => {
+            let GradientRequest::<Vec<_>> { examples, options } = decode(m)?;
+            options.validate()?;
+            s.write(|c| c.accumulate_gradient(&examples, &options, cx))
         }
-        method::REWARD_STEP => {
-            let options = decode(m)?;
+        method::TRAIN_STEP => {
+            let options: TrainingOptions = decode(m)?;
+            options.validate()?;
             s.write(|c| c.step(&options, cx))
         }
-        method::REWARD_SAVE => {
-            let path: PathBuf = decode(m)?;
-            s.read(|c| c.save(Path::new(&path)))
+        method::TRAIN_CLEAR => s.write(T::clear_gradient),
+        method::TRAIN_SAVE => {
+            let directory: PathBuf = decode(m)?;
+            s.read(|c| c.save(&directory, cx))
         }
-        method::REWARD_LOAD => {
-            let path: PathBuf = decode(m)?;
-            s.write(|c| c.load(Path::new(&path)))
+        method::TRAIN_LOAD => {
+            let directory: PathBuf = decode(m)?;
+            s.write(|c| c.load(&directory, cx))
         }
-        _ => serve_reward(s, name, m, cx),
+        _ => unknown(name),
     }
 }
 

@@ -50,6 +50,7 @@ mod context;
 mod embedder;
 pub mod endpoint;
 mod error;
+mod floats;
 mod image;
 mod library;
 mod manifest;
@@ -69,6 +70,7 @@ pub use context::{CallContext, CallHost};
 pub use embedder::{EmbedRequest, Embedding, EncoderInfo, FeatureMap, ImageEmbedder};
 pub use endpoint::Endpoint;
 pub use error::{ErrorKind, PluginError, Result};
+pub use floats::Floats;
 pub use image::{Image, MAX_SIDE, PixelFormat};
 pub use library::Library;
 pub use manifest::{ComponentManifest, ContractVersion, FEATURES, Manifest};
@@ -85,4 +87,4 @@ pub use prompt::{
 pub use reward::{
     LabelledPair, PairRequest, PointScore, Preference, RewardModel, ScoreRequest, TrainableRewardModel,
 };
-pub use training::{TrainingOptions, TrainingReport};
+pub use training::{GradientOptions, Trainable, TrainingOptions, TrainingReport};

@@ -1,13 +1,13 @@
 //! What a library exports, before any ABI: components by id, each with its constructor.
 
 use crate::{
-    BackgroundGenerator, Component, ComponentManifest, ContractVersion, Endpoint, Environment, ImageEmbedder,
-    Kind, Manifest, PluginError, PromptGenerator, Result, RewardModel, RlOptimizer, TrainablePromptGenerator,
-    TrainableRewardModel, endpoint, manifest::FEATURES,
+    BackgroundGenerator, CallContext, Component, ComponentManifest, ContractVersion, Endpoint, Environment,
+    ImageEmbedder, Kind, Manifest, PluginError, PromptGenerator, Result, RewardModel, RlOptimizer,
+    TrainablePromptGenerator, TrainableRewardModel, endpoint, manifest::FEATURES,
 };
 use serde_json::Value;
 
-type Create = Box<dyn Fn(&Value, &Environment) -> Result<Box<dyn Endpoint>> + Send + Sync>;
+type Create = Box<dyn Fn(&Value, &Environment, &CallContext<'_>) -> Result<Box<dyn Endpoint>> + Send + Sync>;
 
 /// The components of a library; [`crate::export_plugin!`] fills one.
 pub struct Library {
@@ -36,7 +36,7 @@ impl Library {
             parameters: schemars::schema_for!(T::Parameters).to_value(),
             defaults: serde_json::to_value(T::Parameters::default()).unwrap_or_default(),
         };
-        self.endpoint(manifest, move |parameters, environment| {
+        self.endpoint(manifest, move |parameters, environment, cx| {
             // Absent parameters mean the defaults, also for types that do not say `#[serde(default)]`.
             let parsed = if parameters.is_null() {
                 T::Parameters::default()
@@ -45,7 +45,7 @@ impl Library {
                     PluginError::invalid_parameters(format!("parameters of \"{}\": {e}", T::info().id))
                 })?
             };
-            T::create(parsed, environment).map(serve)
+            T::create_watched(parsed, environment, cx).map(serve)
         });
     }
 
@@ -54,7 +54,10 @@ impl Library {
     pub fn endpoint(
         &mut self,
         manifest: ComponentManifest,
-        create: impl Fn(&Value, &Environment) -> Result<Box<dyn Endpoint>> + Send + Sync + 'static,
+        create: impl Fn(&Value, &Environment, &CallContext<'_>) -> Result<Box<dyn Endpoint>>
+        + Send
+        + Sync
+        + 'static,
     ) {
         self.manifest.components.push(manifest);
         self.creators.push(Box::new(create));
@@ -100,7 +103,7 @@ impl Library {
         &self.manifest
     }
 
-    /// Makes a component.
+    /// Makes a component, without a way to stop it or to see how far it is.
     ///
     /// # Errors
     /// `InvalidRequest` for an unknown id, and whatever [`Component::create`] answers.
@@ -110,6 +113,20 @@ impl Library {
         parameters: &Value,
         environment: &Environment,
     ) -> Result<Box<dyn Endpoint>> {
+        self.create_watched(id, parameters, environment, &CallContext::detached())
+    }
+
+    /// Makes a component; `cx` can cancel it and sees its progress.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for an unknown id, and whatever [`Component::create_watched`] answers.
+    pub fn create_watched(
+        &self,
+        id: &str,
+        parameters: &Value,
+        environment: &Environment,
+        cx: &CallContext<'_>,
+    ) -> Result<Box<dyn Endpoint>> {
         let index = self.manifest.components.iter().position(|c| c.info.id == id).ok_or_else(|| {
             let known: Vec<_> = self.manifest.components.iter().map(|c| c.info.id.as_str()).collect();
             PluginError::invalid_request(format!(
@@ -118,6 +135,6 @@ impl Library {
                 known.join(", ")
             ))
         })?;
-        (self.creators[index])(parameters, environment)
+        (self.creators[index])(parameters, environment, cx)
     }
 }

@@ -20,6 +20,11 @@ impl ContractVersion {
     /// The version of this sdk.
     pub const CURRENT: Self = Self { major: 1, minor: 0 };
 
+    /// Whether a host of this version can use a plugin that was built for `plugin`.
+    pub const fn serves(self, plugin: Self) -> bool {
+        plugin.major == self.major && plugin.minor <= self.minor
+    }
+
     /// As one number: `major << 16 | minor`, which is what a library exports.
     pub const fn packed(self) -> u32 {
         self.major << 16 | self.minor

@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Corruption {
-    /// The image with a share of its square patches set to zero, and the same text (paper: 32 pixels, 0.75).
+    /// The image with a share of its square patches set to zero in all channels, and the same text (paper: 32 pixels,
+    /// 0.75). The host chooses the patches by its own seed.
     MaskedImage {
-        /// Side of a patch in pixels.
+        /// Side of a patch in pixels of the product's image as the host passes it, before any resizing by the model.
         patch: u32,
         /// Share of the patches that are zeroed, [0, 1].
         share: f64,
@@ -45,13 +46,17 @@ pub struct LogProbs {
 /// One sampled answer with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SampleEvidence {
-    /// The reward of the creative it led to.
+    /// The reward of the creative it led to, higher is better; any finite scale that is the same within the group.
     pub reward: f64,
     /// Under the true condition `x`.
     pub clean: LogProbs,
     /// Under each condition of [`OptimizerNeeds::corruptions`], in that order.
     #[serde(default)]
     pub corrupted: Vec<LogProbs>,
+    /// log p of each token by the policy that sampled the answer, for importance ratios when the current one has moved
+    /// on since (PPO, GRPO); empty when it was not kept.
+    #[serde(default)]
+    pub sampled: Vec<f64>,
 }
 
 /// The samples of each product: `groups[product][sample]`.
@@ -127,6 +132,12 @@ impl SampleEvidence {
                 self.corrupted.len(),
                 needs.corruptions.len()
             )));
+        }
+        if !self.sampled.is_empty() && self.sampled.len() != self.clean.current.len() {
+            return Err(PluginError::invalid_request("sampled and current log-probs differ in number"));
+        }
+        if self.sampled.iter().any(|p| !p.is_finite()) {
+            return Err(PluginError::new(crate::ErrorKind::Numerical, "a sampled log-prob is not finite"));
         }
         for probs in std::iter::once(&self.clean).chain(&self.corrupted) {
             if probs.current.len() != probs.reference.len() {

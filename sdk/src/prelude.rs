@@ -3,9 +3,10 @@
 pub use crate::{
     AnswerGradient, BackgroundGenerator, BackgroundRequest, CallContext, Component, ComponentInfo,
     ConditionedAnswer, Corruption, Creative, CutOut, Determinism, EmbedRequest, Embedding, EncoderInfo,
-    Environment, ErrorKind, FeatureMap, FinishReason, Image, ImageEmbedder, LabelledPair, LogProbs,
-    LossAndGradient, OptimizerNeeds, PAPER_SHARE, PairRequest, PixelFormat, Placement, PluginError,
-    PointScore, Policy, Preference, PreferenceBatch, Product, PromptGenerator, PromptRequest, PromptSample,
-    Result, RewardModel, RlOptimizer, SampleEvidence, SampleGradient, ScoreRequest, TrainablePromptGenerator,
-    TrainableRewardModel, TrainingOptions, TrainingReport, export_plugin, rng,
+    Environment, ErrorKind, FeatureMap, FinishReason, Floats, GradientOptions, Image, ImageEmbedder,
+    LabelledPair, LogProbs, LossAndGradient, OptimizerNeeds, PAPER_SHARE, PairRequest, PixelFormat,
+    Placement, PluginError, PointScore, Policy, Preference, PreferenceBatch, Product, PromptGenerator,
+    PromptRequest, PromptSample, Result, RewardModel, RlOptimizer, SampleEvidence, SampleGradient,
+    ScoreRequest, Trainable, TrainablePromptGenerator, TrainableRewardModel, TrainingOptions, TrainingReport,
+    export_plugin, rng,
 };

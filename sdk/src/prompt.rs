@@ -1,8 +1,7 @@
 //! Prompt generators: a product in, background prompts out; and their trainable half.
 
-use crate::{CallContext, Component, PluginError, Product, Result, TrainingOptions, TrainingReport};
+use crate::{CallContext, Component, PluginError, Product, Result, Trainable};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// Asks for prompts for one product (CAIG: 2 samples, temperature 1.0, at most 512 tokens).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,7 +77,7 @@ pub trait PromptGenerator: Component {
 pub enum Policy {
     /// pi: the model as it is trained now.
     Current,
-    /// ref: the model at the last [`TrainablePromptGenerator::set_reference`].
+    /// ref: the model at the last [`TrainablePromptGenerator::set_reference`], or as it was created.
     Reference,
 }
 
@@ -102,8 +101,11 @@ pub struct AnswerGradient {
 
 /// A prompt generator whose policy can be optimised. It never sees a reward: an optimizer turns rewards and
 /// log-probabilities into derivatives, and the generator carries those back into its parameters.
-pub trait TrainablePromptGenerator: PromptGenerator {
-    /// log p of every token of every answer, teacher-forced, at temperature 1.
+///
+/// Its [`Trainable::accumulate_gradient`] adds `sum_t loss_by_log_prob[t] * d log p_t / d theta`, summed over the
+/// examples and under the current policy; `InvalidRequest` when tokens and derivatives differ in number.
+pub trait TrainablePromptGenerator: PromptGenerator + Trainable<Example = AnswerGradient> {
+    /// log p of every token of every answer, teacher-forced, at temperature 1, without dropout.
     ///
     /// # Errors
     /// `InvalidRequest` for a token that is not in the vocabulary.
@@ -114,35 +116,11 @@ pub trait TrainablePromptGenerator: PromptGenerator {
         cx: &CallContext<'_>,
     ) -> Result<Vec<Vec<f64>>>;
 
-    /// Adds `sum_t loss_by_log_prob[t] * d log p_t / d theta` to the gradient of the current policy.
-    ///
-    /// # Errors
-    /// `InvalidRequest` when tokens and derivatives differ in number.
-    fn accumulate_gradient(&mut self, items: &[AnswerGradient], cx: &CallContext<'_>) -> Result<()>;
-
-    /// Takes one optimizer step with the gradient so far, and clears it.
-    ///
-    /// # Errors
-    /// `Numerical` when the gradient is not finite; the parameters then stay as they were.
-    fn step(&mut self, options: &TrainingOptions, cx: &CallContext<'_>) -> Result<TrainingReport>;
-
     /// Makes the current policy the reference.
     ///
     /// # Errors
     /// `OutOfMemory`.
     fn set_reference(&mut self) -> Result<()>;
-
-    /// Writes what was trained (parameters, reference, optimizer state) into a directory.
-    ///
-    /// # Errors
-    /// `Io`.
-    fn save(&self, directory: &Path) -> Result<()>;
-
-    /// Reads what [`TrainablePromptGenerator::save`] wrote.
-    ///
-    /// # Errors
-    /// `MissingWeights`, `BadWeights`; the parameters then stay as they were.
-    fn load(&mut self, directory: &Path) -> Result<()>;
 }
 
 impl PromptRequest {
@@ -165,6 +143,9 @@ impl PromptRequest {
         }
         if self.samples == 0 || self.samples > 4096 {
             return Err(bad("samples", f64::from(self.samples), "it must be between 1 and 4096"));
+        }
+        if self.max_tokens == 0 {
+            return Err(bad("max_tokens", 0.0, "it must be at least 1"));
         }
         Ok(())
     }

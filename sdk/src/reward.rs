@@ -1,8 +1,8 @@
 //! Reward models: which of two creatives do users prefer, and what CTR does one have; and their trainable half.
 
-use crate::{CallContext, Component, Image, Product, Result, TrainingOptions, TrainingReport};
+use crate::{CallContext, Component, Image, Product, Result, Trainable};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 /// Two creatives of one product, side by side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,31 +78,10 @@ pub struct LabelledPair {
     pub ctr: Option<(f64, f64)>,
 }
 
-/// A reward model that learns from labelled pairs.
-pub trait TrainableRewardModel: RewardModel {
-    /// Adds the gradient of the mean loss over these pairs and reports that loss. CAIG's loss is the cross-entropy of
-    /// the preference plus 0.5 times the squared error of the point head.
-    ///
-    /// # Errors
-    /// `Numerical` when the loss is not finite.
-    fn accumulate_gradient(&mut self, pairs: &[LabelledPair], cx: &CallContext<'_>)
-    -> Result<TrainingReport>;
+/// A reward model that learns from labelled pairs; implemented for every [`RewardModel`] that is [`Trainable`] on them.
+///
+/// Its [`Trainable::accumulate_gradient`] adds the gradient of the **mean** loss over the pairs and reports that loss.
+/// CAIG's loss is the cross-entropy of the preference plus 0.5 times the squared error of the point head.
+pub trait TrainableRewardModel: RewardModel + Trainable<Example = LabelledPair> {}
 
-    /// Takes one optimizer step with the gradient so far, and clears it.
-    ///
-    /// # Errors
-    /// `Numerical` when the gradient is not finite; the parameters then stay as they were.
-    fn step(&mut self, options: &TrainingOptions, cx: &CallContext<'_>) -> Result<TrainingReport>;
-
-    /// Writes what was trained into a directory.
-    ///
-    /// # Errors
-    /// `Io`.
-    fn save(&self, directory: &Path) -> Result<()>;
-
-    /// Reads what [`TrainableRewardModel::save`] wrote.
-    ///
-    /// # Errors
-    /// `MissingWeights`, `BadWeights`; the parameters then stay as they were.
-    fn load(&mut self, directory: &Path) -> Result<()>;
-}
+impl<T: RewardModel + Trainable<Example = LabelledPair>> TrainableRewardModel for T {}

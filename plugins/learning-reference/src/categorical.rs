@@ -148,7 +148,7 @@ impl Component for CategoricalPrompt {
         let state = State { reference: current.clone(), optimizer: AdamW::new(current.len()), current };
         let mut made = Self { gradient: vec![0.0; state.current.len()], state };
         if let Some(directory) = &environment.weights {
-            made.load(directory)?;
+            made.load(directory, &CallContext::detached())?;
         }
         Ok(made)
     }
@@ -194,7 +194,21 @@ impl TrainablePromptGenerator for CategoricalPrompt {
         answers.iter().map(one).collect()
     }
 
-    fn accumulate_gradient(&mut self, items: &[AnswerGradient], cx: &CallContext<'_>) -> Result<()> {
+    fn set_reference(&mut self) -> Result<()> {
+        self.state.reference.clone_from(&self.state.current);
+        Ok(())
+    }
+}
+
+impl Trainable for CategoricalPrompt {
+    type Example = AnswerGradient;
+
+    fn accumulate_gradient(
+        &mut self,
+        items: &[AnswerGradient],
+        options: &GradientOptions,
+        cx: &CallContext<'_>,
+    ) -> Result<TrainingReport> {
         // Added up apart, so that a bad item leaves the gradient as it was.
         let mut sum = vec![0.0; self.gradient.len()];
         for item in items {
@@ -215,8 +229,8 @@ impl TrainablePromptGenerator for CategoricalPrompt {
                 row[1..].iter_mut().zip(&x).for_each(|(g, x)| *g += by_logit * x);
             }
         }
-        self.gradient.iter_mut().zip(sum).for_each(|(g, s)| *g += s);
-        Ok(())
+        self.gradient.iter_mut().zip(sum).for_each(|(g, s)| *g += options.weight * s);
+        Ok(TrainingReport::default())
     }
 
     fn step(&mut self, options: &TrainingOptions, cx: &CallContext<'_>) -> Result<TrainingReport> {
@@ -224,18 +238,17 @@ impl TrainablePromptGenerator for CategoricalPrompt {
         self.state.optimizer.step(&mut self.state.current, &mut self.gradient, options)
     }
 
-    fn set_reference(&mut self) -> Result<()> {
-        self.state.reference.clone_from(&self.state.current);
+    fn clear_gradient(&mut self) -> Result<()> {
+        self.gradient.fill(0.0);
         Ok(())
     }
 
-    fn save(&self, directory: &Path) -> Result<()> {
+    fn save(&self, directory: &Path, _: &CallContext<'_>) -> Result<()> {
         checkpoint::save(directory, ID, &self.state)
     }
 
-    fn load(&mut self, directory: &Path) -> Result<()> {
+    fn load(&mut self, directory: &Path, _: &CallContext<'_>) -> Result<()> {
         self.state = checkpoint::load(directory, ID, State::fits)?;
-        self.gradient.fill(0.0);
-        Ok(())
+        self.clear_gradient()
     }
 }

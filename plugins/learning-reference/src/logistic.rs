@@ -143,7 +143,7 @@ impl Component for LogisticReward {
         let state = State { weights, optimizer: AdamW::new(COUNT) };
         let mut made = Self { state, gradient: vec![0.0; COUNT] };
         if let Some(directory) = &environment.weights {
-            made.load(directory)?;
+            made.load(directory, &CallContext::detached())?;
         }
         Ok(made)
     }
@@ -166,10 +166,13 @@ impl RewardModel for LogisticReward {
     }
 }
 
-impl TrainableRewardModel for LogisticReward {
+impl Trainable for LogisticReward {
+    type Example = LabelledPair;
+
     fn accumulate_gradient(
         &mut self,
         pairs: &[LabelledPair],
+        options: &GradientOptions,
         cx: &CallContext<'_>,
     ) -> Result<TrainingReport> {
         if pairs.is_empty() {
@@ -189,7 +192,7 @@ impl TrainableRewardModel for LogisticReward {
         if !loss.is_finite() {
             return Err(PluginError::new(ErrorKind::Numerical, format!("{ID}: the loss is {loss}")));
         }
-        self.gradient.iter_mut().zip(sum).for_each(|(g, s)| *g += s / count);
+        self.gradient.iter_mut().zip(sum).for_each(|(g, s)| *g += options.weight * s / count);
         let metrics = [
             ("loss/preference", total.preference / count),
             ("loss/point", total.point / count),
@@ -204,13 +207,17 @@ impl TrainableRewardModel for LogisticReward {
         self.state.optimizer.step(&mut self.state.weights, &mut self.gradient, options)
     }
 
-    fn save(&self, directory: &Path) -> Result<()> {
+    fn clear_gradient(&mut self) -> Result<()> {
+        self.gradient.fill(0.0);
+        Ok(())
+    }
+
+    fn save(&self, directory: &Path, _: &CallContext<'_>) -> Result<()> {
         checkpoint::save(directory, ID, &self.state)
     }
 
-    fn load(&mut self, directory: &Path) -> Result<()> {
+    fn load(&mut self, directory: &Path, _: &CallContext<'_>) -> Result<()> {
         self.state = checkpoint::load(directory, ID, State::fits)?;
-        self.gradient.fill(0.0);
-        Ok(())
+        self.clear_gradient()
     }
 }

@@ -1,17 +1,18 @@
 //! The plugin's side of the frontier.
 
-use super::types::{
-    BoxedInstance, Buffer, ByteOwner, ByteOwner_TO, HostSide_TO, Instance, Instance_TO, PluginModule,
-    PluginModuleRef, StableError, StableMessage,
-};
-use crate::endpoint::panicked;
-use crate::{CallContext, CallHost, Endpoint, Environment, Library, Message, PluginError, Result};
+use super::host::Borrowed;
+use super::message::{from_stable, guarded, to_stable};
+use crate::{CallContext, Endpoint, Environment, Library, PluginError, Result};
 use abi_stable::{
     prefix_type::PrefixTypeTrait,
     sabi_trait::TD_Opaque,
-    std_types::{RBox, RResult, RSlice, RStr, RVec},
+    std_types::{RResult, RSlice, RStr, RVec},
 };
-use bytes::Bytes;
+use adeval_frontier::{
+    BorrowedHost, BoxedInstance, Instance, Instance_TO, PluginModule, PluginModuleRef, StableError,
+    StableMessage,
+};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
@@ -47,21 +48,6 @@ fn library() -> Result<&'static Library> {
     Ok(exported.get())
 }
 
-/// Runs `work`; panics and errors become stable errors.
-fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T>) -> RResult<T, StableError> {
-    let outcome =
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(name, panic.as_ref())));
-    match outcome {
-        Ok(value) => RResult::ROk(value),
-        Err(error) => RResult::RErr(stable_error(&error)),
-    }
-}
-
-/// An error as bytes; JSON, because errors are rare and worth reading in a debugger.
-fn stable_error(error: &PluginError) -> StableError {
-    serde_json::to_vec(error).unwrap_or_default().into()
-}
-
 extern "C" fn manifest() -> RResult<RVec<u8>, StableError> {
     guarded("manifest", || {
         let json = serde_json::to_vec(library()?.manifest());
@@ -74,85 +60,40 @@ extern "C" fn create(
     component: RStr<'_>,
     parameters: RSlice<'_, u8>,
     environment: RSlice<'_, u8>,
+    host: BorrowedHost<'_>,
 ) -> RResult<BoxedInstance, StableError> {
     guarded("create", || {
         let unreadable = |e: serde_json::Error| PluginError::violation(format!("create: {e}"));
         let parameters = serde_json::from_slice(parameters.as_slice()).map_err(unreadable)?;
         let environment: Environment = serde_json::from_slice(environment.as_slice()).map_err(unreadable)?;
-        let endpoint = library()?.create(component.as_str(), &parameters, &environment)?;
-        Ok(Instance_TO::from_value(Hosted(endpoint), TD_Opaque))
+        let host = Borrowed(host);
+        let cx = CallContext::new(&host);
+        let endpoint = library()?.create_watched(component.as_str(), &parameters, &environment, &cx)?;
+        Ok(Instance_TO::from_value(Hosted(ManuallyDrop::new(endpoint)), TD_Opaque))
     })
 }
 
-struct Hosted(Box<dyn Endpoint>);
-
-/// The host's callbacks as the plugin's `CallHost`.
-struct RemoteHost<'a>(HostSide_TO<'a, RBox<()>>);
-
-impl CallHost for RemoteHost<'_> {
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
-    }
-    fn progress(&self, fraction: f32, note: &str) {
-        self.0.progress(fraction, note.into());
-    }
-}
+struct Hosted(ManuallyDrop<Box<dyn Endpoint>>);
 
 impl Instance for Hosted {
     fn call(
         &self,
         method: RStr<'_>,
         message: StableMessage,
-        host: HostSide_TO<'_, RBox<()>>,
+        host: BorrowedHost<'_>,
     ) -> RResult<StableMessage, StableError> {
         guarded(method.as_str(), || {
-            let host = RemoteHost(host);
-            let reply = self.0.call(method.as_str(), from_stable(message), &CallContext::new(&host))?;
-            Ok(to_stable(reply))
+            let host = Borrowed(host);
+            self.0.call(method.as_str(), from_stable(message), &CallContext::new(&host)).map(to_stable)
         })
     }
 }
 
-struct SharedBytes(Bytes);
-
-impl ByteOwner for SharedBytes {
-    fn bytes(&self) -> RSlice<'_, u8> {
-        RSlice::from_slice(&self.0)
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        // SAFETY: taken here and nowhere else.
+        let endpoint = unsafe { ManuallyDrop::take(&mut self.0) };
+        // Nobody waits for an answer: the panic hook has said on stderr what there is to say.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(endpoint)));
     }
-}
-
-/// A foreign buffer as an owner of bytes.
-struct Foreign {
-    start: *const u8,
-    len: usize,
-    _owner: Buffer,
-}
-
-// SAFETY: the buffer is immutable and its owner is `Send + Sync` by its trait's bounds; `start` points into it.
-unsafe impl Send for Foreign {}
-// SAFETY: as above.
-unsafe impl Sync for Foreign {}
-
-impl AsRef<[u8]> for Foreign {
-    fn as_ref(&self) -> &[u8] {
-        // SAFETY: `start` and `len` came from the owner, which lives as long as `self` and never moves its bytes.
-        unsafe { std::slice::from_raw_parts(self.start, self.len) }
-    }
-}
-
-pub(super) fn to_stable(message: Message) -> StableMessage {
-    let wrap = |bytes: Bytes| ByteOwner_TO::from_value(SharedBytes(bytes), TD_Opaque);
-    StableMessage {
-        body: message.body.into(),
-        attachments: message.attachments.into_iter().map(wrap).collect(),
-    }
-}
-
-pub(super) fn from_stable(message: StableMessage) -> Message {
-    let unwrap = |owner: Buffer| {
-        let slice = owner.bytes();
-        let (start, len) = (slice.as_ptr(), slice.len());
-        Bytes::from_owner(Foreign { start, len, _owner: owner })
-    };
-    Message { body: message.body.into(), attachments: message.attachments.into_iter().map(unwrap).collect() }
 }

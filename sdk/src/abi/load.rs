@@ -1,15 +1,16 @@
 //! The host's side of the frontier.
 
-use super::export::{from_stable, to_stable};
-use super::types::{BoxedInstance, HostSide, HostSide_TO, PluginModuleRef, StableError};
+use super::host::Lent;
+use super::message::{from_stable, open, to_stable};
 use crate::{
     CallContext, ContractVersion, Endpoint, Environment, ErrorKind, Manifest, Message, PluginError, Result,
 };
 use abi_stable::{
     library::{LibraryError, RawLibrary, lib_header_from_raw_library},
     sabi_trait::TD_Opaque,
-    std_types::{RResult, RStr},
+    std_types::RStr,
 };
+use adeval_frontier::{BoxedInstance, HostSide_TO, PluginModuleRef};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,12 +54,12 @@ fn check_contract(path: &Path, library: &RawLibrary) -> Result<()> {
     // SAFETY: the address of a static of the library, which stays loaded.
     let theirs = ContractVersion::unpack(unsafe { **symbol });
     let ours = ContractVersion::CURRENT;
-    if theirs.major != ours.major || theirs.minor > ours.minor {
-        let mend = if theirs > ours { "update adeval" } else { "rebuild the plugin against this sdk" };
-        return Err(incompatible(path, &format!("was built for contract {theirs}, this host speaks {ours}"))
-            .with_hint(mend));
+    if ours.serves(theirs) {
+        return Ok(());
     }
-    Ok(())
+    let mend = if theirs > ours { "update adeval" } else { "rebuild the plugin against this sdk" };
+    Err(incompatible(path, &format!("was built for contract {theirs}, this host speaks {ours}"))
+        .with_hint(mend))
 }
 
 fn incompatible(path: &Path, what: &str) -> PluginError {
@@ -72,21 +73,13 @@ fn brief(error: &LibraryError) -> String {
     line.chars().take(200).collect()
 }
 
-fn open<T>(result: RResult<T, StableError>) -> Result<T> {
-    match result {
-        RResult::ROk(value) => Ok(value),
-        RResult::RErr(bytes) => Err(serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| PluginError::violation("the plugin gave an error that cannot be read"))),
-    }
-}
-
 impl LoadedLibrary {
     /// What the library says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Makes a component.
+    /// Makes a component, without a way to stop it or to see how far it is.
     ///
     /// # Errors
     /// What the component's constructor answers.
@@ -96,6 +89,20 @@ impl LoadedLibrary {
         parameters: &serde_json::Value,
         environment: &Environment,
     ) -> Result<Box<dyn Endpoint>> {
+        self.create_watched(component, parameters, environment, &CallContext::detached())
+    }
+
+    /// Makes a component; `cx` can cancel it and sees its progress.
+    ///
+    /// # Errors
+    /// What the component's constructor answers.
+    pub fn create_watched(
+        &self,
+        component: &str,
+        parameters: &serde_json::Value,
+        environment: &Environment,
+        cx: &CallContext<'_>,
+    ) -> Result<Box<dyn Endpoint>> {
         let unreadable = |e: serde_json::Error| PluginError::violation(format!("create: {e}"));
         let parameters = serde_json::to_vec(parameters).map_err(unreadable)?;
         let environment = serde_json::to_vec(environment).map_err(unreadable)?;
@@ -103,6 +110,7 @@ impl LoadedLibrary {
             RStr::from(component),
             parameters.as_slice().into(),
             environment.as_slice().into(),
+            HostSide_TO::from_ptr(&Lent(cx), TD_Opaque),
         ))?;
         Ok(Box::new(Guest(instance)))
     }
@@ -110,20 +118,10 @@ impl LoadedLibrary {
 
 struct Guest(BoxedInstance);
 
-struct Host<'a, 'b>(&'a CallContext<'b>);
-
-impl HostSide for Host<'_, '_> {
-    fn cancelled(&self) -> bool {
-        self.0.is_cancelled()
-    }
-    fn progress(&self, fraction: f32, note: RStr<'_>) {
-        self.0.progress(fraction, note.as_str());
-    }
-}
-
 impl Endpoint for Guest {
     fn call(&self, method: &str, message: Message, cx: &CallContext<'_>) -> Result<Message> {
-        let host = HostSide_TO::from_value(Host(cx), TD_Opaque);
+        let lent = Lent(cx);
+        let host = HostSide_TO::from_ptr(&lent, TD_Opaque);
         open(self.0.call(RStr::from(method), to_stable(message), host)).map(from_stable)
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! A library exports one root module with three functions (manifest, create, and, on an instance, call). The
 //! messages that cross are bytes; the pixels cross as buffers that stay where they are. So the layout that
-//! abi_stable has to check is small and hardly ever changes, and the contract grows inside the messages.
+//! abi_stable has to check is small and never changes within a major version, and the contract grows inside the
+//! messages. The types live in a crate of their own, `adeval-frontier`, because abi_stable compares crate versions.
 
 mod export;
+mod host;
 mod load;
-mod types;
+mod message;
 
 pub use export::{Exported, root_module};
 pub use load::{LoadedLibrary, load};
@@ -14,8 +16,8 @@ pub use load::{LoadedLibrary, load};
 #[doc(hidden)]
 pub mod reexports {
     //! What `export_plugin!` expands to; not for authors.
-    pub use super::types::PluginModuleRef;
     pub use abi_stable::library::{__call_root_module_loader, CheckTypeLayout, LibHeader, RootModuleResult};
+    pub use adeval_frontier::PluginModuleRef;
 }
 
 /// Makes this library a plugin that exports the given components.
@@ -77,5 +79,10 @@ mod tests {
     fn the_exported_symbol_is_the_one_that_is_looked_up() {
         // The macro needs the name as an identifier, so it is spelled out there.
         assert_eq!(abi_stable::library::ROOT_MODULE_LOADER_NAME, "_1as_0lib_1header_0root_bmodule_bloader");
+    }
+
+    #[test]
+    fn the_frontier_has_the_version_of_the_contract() {
+        assert_eq!(adeval_frontier::CONTRACT_MAJOR, crate::ContractVersion::CURRENT.major.to_string());
     }
 }

@@ -16,6 +16,7 @@ fn batch(corruptions: usize) -> PreferenceBatch {
         reward,
         clean: probs(tokens),
         corrupted: (0..corruptions).map(|_| probs(tokens)).collect(),
+        sampled: vec![],
     };
     let groups = vec![
         vec![sample(0.3, 2), sample(0.7, 1)],
@@ -64,6 +65,7 @@ fn dpo_is_its_closed_form() {
         reward,
         clean: LogProbs { current: vec![current / 2.0; 2], reference: vec![reference] },
         corrupted: vec![],
+        sampled: vec![],
     };
     // Different token numbers are a fault of the caller; so give both two tokens.
     let mut batch = PreferenceBatch { groups: vec![vec![one(1.0, -2.0, -3.0), one(0.0, -1.0, -1.5)]] };

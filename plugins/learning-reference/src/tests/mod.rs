@@ -10,6 +10,11 @@ fn cx() -> CallContext<'static> {
     CallContext::detached()
 }
 
+/// The options of a batch that is a whole step.
+fn whole() -> GradientOptions {
+    GradientOptions::default()
+}
+
 fn environment() -> Environment {
     Environment::default()
 }

@@ -57,7 +57,7 @@ fn the_gradient_matches_finite_differences_of_the_saved_parameters() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("categorical-prompt.json");
     let start = policy(0.7);
-    start.save(directory.path()).unwrap();
+    start.save(directory.path(), &cx()).unwrap();
     let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let moved = |index: usize, by: f64| {
         let mut json = saved.clone();
@@ -65,7 +65,7 @@ fn the_gradient_matches_finite_differences_of_the_saved_parameters() {
         *value = (value.as_f64().unwrap() + by).into();
         std::fs::write(&file, serde_json::to_vec(&json).unwrap()).unwrap();
         let mut policy = policy(0.0);
-        policy.load(directory.path()).unwrap();
+        policy.load(directory.path(), &cx()).unwrap();
         policy
     };
     let loss = |policy: &CategoricalPrompt| {
@@ -79,7 +79,7 @@ fn the_gradient_matches_finite_differences_of_the_saved_parameters() {
         AnswerGradient { answer: answer(&lamp(), 3), loss_by_log_prob: vec![1.5] },
         AnswerGradient { answer: answer(&chair, 7), loss_by_log_prob: vec![-0.5] },
     ];
-    trained.accumulate_gradient(&items, &cx()).unwrap();
+    trained.accumulate_gradient(&items, &whole(), &cx()).unwrap();
     let gradient = trained.gradient().to_vec();
     assert!(gradient.iter().any(|g| g.abs() > 0.1));
     for (index, &value) in gradient.iter().enumerate().step_by(5) {
@@ -107,7 +107,7 @@ fn the_reference_stays_until_it_is_set() {
     let mut policy = policy(0.1);
     let before = log_prob(&policy, Policy::Reference, &lamp(), 5);
     let item = AnswerGradient { answer: answer(&lamp(), 5), loss_by_log_prob: vec![-1.0] };
-    policy.accumulate_gradient(&[item], &cx()).unwrap();
+    policy.accumulate_gradient(&[item], &whole(), &cx()).unwrap();
     let report = policy.step(&TrainingOptions::new(0.05), &cx()).unwrap();
     assert!(report.grad_norm.unwrap() > 0.1);
     assert_eq!(log_prob(&policy, Policy::Reference, &lamp(), 5), before);
@@ -127,11 +127,11 @@ fn bad_answers_and_gradients_are_refused_and_change_nothing() {
     assert!(ask(&policy, vec![24]).message.contains("token 24"));
     assert!(ask(&policy, vec![]).message.contains("0 tokens"));
     let item = |loss_by_log_prob| AnswerGradient { answer: answer(&lamp(), 0), loss_by_log_prob };
-    let short = policy.accumulate_gradient(&[item(vec![1.0]), item(vec![])], &cx()).unwrap_err();
+    let short = policy.accumulate_gradient(&[item(vec![1.0]), item(vec![])], &whole(), &cx()).unwrap_err();
     assert_eq!(short.kind, ErrorKind::InvalidRequest);
     assert!(policy.gradient().iter().all(|g| *g == 0.0));
     let before = log_prob(&policy, Policy::Current, &lamp(), 0);
-    policy.accumulate_gradient(&[item(vec![f64::NAN])], &cx()).unwrap();
+    policy.accumulate_gradient(&[item(vec![f64::NAN])], &whole(), &cx()).unwrap();
     assert_eq!(policy.step(&TrainingOptions::new(0.1), &cx()).unwrap_err().kind, ErrorKind::Numerical);
     assert_eq!(log_prob(&policy, Policy::Current, &lamp(), 0), before);
     let still = policy.step(&TrainingOptions::new(0.0), &cx()).unwrap_err();
@@ -142,21 +142,21 @@ fn bad_answers_and_gradients_are_refused_and_change_nothing() {
 fn saves_round_trip_and_damage_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let mut policy = policy(0.3);
-    policy.save(directory.path()).unwrap();
+    policy.save(directory.path(), &cx()).unwrap();
     let mut other = CategoricalPrompt::create(CategoricalParameters::default(), &environment()).unwrap();
-    other.load(directory.path()).unwrap();
+    other.load(directory.path(), &cx()).unwrap();
     let ask = |p: &CategoricalPrompt| log_prob(p, Policy::Current, &lamp(), 9);
     assert_eq!(ask(&other), ask(&policy));
     let file = directory.path().join("categorical-prompt.json");
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-    assert_eq!(policy.load(directory.path()).unwrap_err().kind, ErrorKind::BadWeights);
+    assert_eq!(policy.load(directory.path(), &cx()).unwrap_err().kind, ErrorKind::BadWeights);
     std::fs::write(&file, String::from_utf8(whole).unwrap().replacen("categorical-prompt", "other", 1))
         .unwrap();
-    assert!(policy.load(directory.path()).unwrap_err().message.contains("\"other\""));
+    assert!(policy.load(directory.path(), &cx()).unwrap_err().message.contains("\"other\""));
     assert_eq!(ask(&other), ask(&policy));
     std::fs::remove_file(&file).unwrap();
-    assert_eq!(policy.load(directory.path()).unwrap_err().kind, ErrorKind::MissingWeights);
+    assert_eq!(policy.load(directory.path(), &cx()).unwrap_err().kind, ErrorKind::MissingWeights);
     std::fs::write(&file, "x").unwrap();
-    assert_eq!(policy.save(&file).unwrap_err().kind, ErrorKind::Io);
+    assert_eq!(policy.save(&file, &cx()).unwrap_err().kind, ErrorKind::Io);
 }

@@ -37,7 +37,7 @@ fn the_gradient_matches_finite_differences() {
         let mut model = model();
         model.weights_mut().copy_from_slice(&weights);
         model.weights_mut()[index] += by;
-        let report = model.accumulate_gradient(&pairs, &cx()).unwrap();
+        let report = model.accumulate_gradient(&pairs, &whole(), &cx()).unwrap();
         (report.loss.unwrap(), model.gradient().to_vec())
     };
     let gradient = at(0, 0.0).1;
@@ -54,7 +54,7 @@ fn training_learns_the_toy_preference_and_generalises() {
     let mut model = model();
     let mut losses = Vec::new();
     for _ in 0..150 {
-        losses.push(model.accumulate_gradient(&pairs, &cx()).unwrap().loss.unwrap());
+        losses.push(model.accumulate_gradient(&pairs, &whole(), &cx()).unwrap().loss.unwrap());
         model.step(&TrainingOptions::new(0.05), &cx()).unwrap();
     }
     assert!(losses[0] > 0.69 && losses[149] < 0.3, "{} -> {}", losses[0], losses[149]);
@@ -69,19 +69,19 @@ fn training_learns_the_toy_preference_and_generalises() {
 fn swapped_sides_mirror_and_saves_round_trip() {
     let directory = tempfile::tempdir().unwrap();
     let mut trained = model();
-    trained.accumulate_gradient(&[labelled(1), labelled(2)], &cx()).unwrap();
+    trained.accumulate_gradient(&[labelled(1), labelled(2)], &whole(), &cx()).unwrap();
     trained.step(&TrainingOptions::new(0.3), &cx()).unwrap();
     let pair = labelled(3).pair;
     let swapped = PairRequest { left: pair.right.clone(), right: pair.left.clone(), ..pair.clone() };
     let left = trained.compare(&pair, &cx()).unwrap().left;
     assert!(left != 0.5);
     assert_eq!(left, 1.0 - trained.compare(&swapped, &cx()).unwrap().left);
-    trained.save(directory.path()).unwrap();
+    trained.save(directory.path(), &cx()).unwrap();
     let from = Environment { weights: Some(directory.path().into()), ..environment() };
     let loaded = LogisticReward::create(LogisticParameters::default(), &from).unwrap();
     assert_eq!(loaded.compare(&pair, &cx()).unwrap().left, left);
     std::fs::write(directory.path().join("logistic-reward.json"), "{").unwrap();
-    assert_eq!(trained.load(directory.path()).unwrap_err().kind, ErrorKind::BadWeights);
+    assert_eq!(trained.load(directory.path(), &cx()).unwrap_err().kind, ErrorKind::BadWeights);
     assert_eq!(trained.compare(&pair, &cx()).unwrap().left, left);
 }
 
@@ -92,10 +92,10 @@ fn labels_out_of_range_are_refused() {
         LabelledPair { left: f64::NAN, ..labelled(1) },
         LabelledPair { ctr: Some((0.1, -0.1)), ..labelled(1) },
     ] {
-        let error = model().accumulate_gradient(&[bad], &cx()).unwrap_err();
+        let error = model().accumulate_gradient(&[bad], &whole(), &cx()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidRequest);
     }
-    assert!(model().accumulate_gradient(&[], &cx()).unwrap_err().message.contains("no pairs"));
+    assert!(model().accumulate_gradient(&[], &whole(), &cx()).unwrap_err().message.contains("no pairs"));
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn train(optimizer: &impl RlOptimizer, steps: u64) -> (CategoricalPrompt, Vec<Lo
                     reward: reward(&sample.text),
                     clean,
                     corrupted: probs.collect(),
+                    sampled: sample.log_probs.clone(),
                 });
                 asked.push(under);
             }
@@ -84,7 +85,7 @@ fn train(optimizer: &impl RlOptimizer, steps: u64) -> (CategoricalPrompt, Vec<Lo
                     .map(|(answer, d)| AnswerGradient { answer, loss_by_log_prob: d.clone() }),
             );
         }
-        policy.accumulate_gradient(&items, &cx()).unwrap();
+        policy.accumulate_gradient(&items, &whole(), &cx()).unwrap();
         policy.step(&TrainingOptions::new(0.1), &cx()).unwrap();
         history.push(answer);
     }
