@@ -3,10 +3,14 @@
 
 use adeval_sdk::prelude::*;
 use adeval_sdk::{ComponentManifest, Endpoint, Kind, Library, Message, encode};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{collections::BTreeMap, thread, time::Duration};
 
 /// Answers messages itself.
-struct Echo;
+#[derive(Default)]
+struct Echo {
+    drops_badly: AtomicBool,
+}
 
 impl Endpoint for Echo {
     fn call(&self, method: &str, message: Message, cx: &CallContext<'_>) -> Result<Message> {
@@ -28,6 +32,10 @@ impl Endpoint for Echo {
                 cx.check()?;
                 thread::sleep(Duration::from_millis(1));
             },
+            "drop_badly" => {
+                self.drops_badly.store(true, Ordering::Relaxed);
+                Ok(message)
+            }
             "panic" => panic!("a bug in the plugin"),
             "panic_with_a_value" => std::panic::panic_any(7),
             _ => Err(PluginError::unsupported(format!("echo has no method \"{method}\""))
@@ -39,9 +47,7 @@ impl Endpoint for Echo {
 impl Drop for Echo {
     fn drop(&mut self) {
         // A destructor that fails must not take the host with it.
-        if thread::current().name() == Some("drops-badly") {
-            panic!("a bug in a destructor");
-        }
+        assert!(!self.drops_badly.load(Ordering::Relaxed), "a bug in a destructor");
     }
 }
 
@@ -108,7 +114,7 @@ fn library() -> Library {
             thread::sleep(Duration::from_millis(1));
         },
         Some(other) => Err(PluginError::invalid_parameters(format!("echo cannot \"{other}\""))),
-        None => Ok(Box::new(Echo)),
+        None => Ok(Box::new(Echo::default())),
     });
     library.background_generator::<Still>();
     library.reward_model::<Constant>();

@@ -60,6 +60,13 @@ pub struct Manifest {
     pub components: Vec<ComponentManifest>,
 }
 
+impl Manifest {
+    /// Whether the library's shim has this ability, one of [`FEATURES`] or of a later contract.
+    pub fn has(&self, feature: &str) -> bool {
+        self.features.iter().any(|f| f == feature)
+    }
+}
+
 /// One component of a library.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ComponentManifest {
