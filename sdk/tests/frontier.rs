@@ -1,5 +1,7 @@
 //! What crosses the binary frontier, seen through a real library.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
 mod common;
 
 use adeval_sdk::abi::{self, LoadedLibrary};
