@@ -1,7 +1,7 @@
 //! The bench: a suite in, a ranked board out; resumable, and never computing anything twice.
 //!
 //! Steps: prompts and creatives for each entry, product fidelity, the judges' scores and comparisons, features, and
-//! [`adeval_eval::leaderboard`]. Each step asks the store what is missing, calls the plugins for that in batches, and
+//! [`adeval_eval::leaderboard()`]. Each step asks the store what is missing, calls the plugins for that in batches, and
 //! reads the evidence back from the store, so that a resumed run ends with the same bytes as an undisturbed one.
 //!
 //! Seeds depend on the suite's seed, the product and the sample, not on the entry: entries with the same prompt generator

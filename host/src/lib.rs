@@ -1,6 +1,6 @@
 //! The host of adeval: finds and isolates plugins, runs suites over them, keeps runs, and speaks with people.
 //!
-//! [`plugin`] turns a library into an endpoint in a worker process; [`bench`] turns a suite into a board with the help of
+//! [`plugin`] turns a library into an endpoint in a worker process; [`mod@bench`] turns a suite into a board with the help of
 //! [`products`] and [`store`]; [`cli`] is the command line.
 
 pub mod bench;
@@ -8,6 +8,7 @@ pub mod cli;
 pub mod cutout;
 pub mod plugin;
 pub mod products;
+pub mod scaffold;
 pub mod sheet;
 pub mod store;
 pub mod suite;
