@@ -1,17 +1,15 @@
 //! `cargo xtask bench`: from a clone to a leaderboard.
 
 use crate::cargo;
+use crate::code;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
-/// Test plugins stay out: a bench should not meet them, and nobody but a test needs them.
-const BUILD: &str = "build --release --workspace --exclude xtask --exclude misbehaving";
-
 /// Builds what a bench needs and becomes `adeval bench`, in the caller's folder.
 pub fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> {
-    cargo::run(&mut cargo::command(workspace, BUILD)).context("adeval and its plugins cannot be built")?;
+    cargo::run(&mut code::build(workspace)).context("adeval and its plugins cannot be built")?;
     let mut adeval = Command::new(workspace.binary("adeval"));
     adeval.arg("bench").args(args);
     become_command(adeval)

@@ -6,6 +6,7 @@ use crate::cargo::{command, run};
 use crate::steps::{Notices, Step};
 use crate::workspace::Workspace;
 use anyhow::Result;
+use std::process::Command;
 
 /// rustfmt.
 pub const FORMAT: Step = Step {
@@ -28,11 +29,11 @@ pub const DOCS: Step = Step {
     run: docs,
 };
 
-/// The program and every plugin, the ones for tests too: the end-to-end tests run them.
+/// The program and every plugin.
 pub const BUILD: Step = Step {
     name: "build",
     mend: "mend what the compiler names",
-    run: |workspace| passed(workspace, "build --release --workspace --exclude xtask"),
+    run: |workspace| run(&mut build(workspace)).map(|()| Notices::new()),
 };
 
 /// Unit tests, end-to-end tests, examples and doctests.
@@ -41,6 +42,15 @@ pub const TESTS: Step = Step {
     mend: "mend the code or the test named above; `cargo test --release --workspace NAME` runs it alone",
     run: |workspace| passed(workspace, "test --release --workspace"),
 };
+
+/// Builds the program and the plugins; those that only tests need stay out of its sight.
+pub fn build(workspace: &Workspace) -> Command {
+    let mut build = command(workspace, "build --release");
+    workspace.packages().iter().for_each(|package| {
+        build.args(["--package", package]);
+    });
+    build
+}
 
 fn passed(workspace: &Workspace, arguments: &str) -> Result<Notices> {
     run(&mut command(workspace, arguments))?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct Workspace {
     root: PathBuf,
     target: PathBuf,
+    packages: Vec<String>,
 }
 
 impl Workspace {
@@ -20,12 +21,21 @@ impl Workspace {
             .no_deps()
             .exec()
             .context("cargo cannot read the workspace")?;
-        Ok(Self { root: metadata.workspace_root.into(), target: metadata.target_directory.into() })
+        let members = metadata.workspace_default_packages();
+        let packages = members.iter().map(|package| package.name.to_string());
+        let packages = packages.filter(|name| name != env!("CARGO_PKG_NAME")).collect();
+        let (root, target) = (metadata.workspace_root.into(), metadata.target_directory.into());
+        Ok(Self { root, target, packages })
     }
 
     /// The folder of the workspace's Cargo.toml.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What people use, by name: the workspace's default members, without xtask, which is running.
+    pub fn packages(&self) -> &[String] {
+        &self.packages
     }
 
     /// Where cargo writes; `CARGO_TARGET_DIR` when it is set.
