@@ -92,5 +92,38 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Deny => &[dependencies::STEP],
         Command::Typos => &[spelling::STEP],
     };
-    Ok(steps::run(&workspace, steps))
+    Ok(if steps::run(&workspace, steps) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_readme_begins_with_two_commands_and_ci_runs_the_second() {
+        let root = Workspace::find().unwrap().root().to_owned();
+        let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+        let block = readme.split("```").nth(1).unwrap();
+        let commands: Vec<_> = block.lines().skip(1).collect();
+        assert_eq!(commands, ["cargo xtask bench", "cargo xtask test"]);
+        let ci = std::fs::read_to_string(root.join(".ci/run")).unwrap();
+        assert_eq!(ci.lines().last(), Some(commands[1]));
+    }
+
+    fn bench_arguments(words: &[&str]) -> Vec<OsString> {
+        let words = ["cargo xtask", "bench"].iter().chain(words);
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Bench { args } => args,
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn options_of_the_bench_reach_it_untouched() {
+        Cli::command().debug_assert();
+        assert_eq!(bench_arguments(&["my.toml", "--limit", "8"]), ["my.toml", "--limit", "8"]);
+        assert_eq!(bench_arguments(&["--json", "-q"]), ["--json", "-q"]);
+        assert_eq!(bench_arguments(&["--", "--help"]), ["--help"]);
+    }
 }

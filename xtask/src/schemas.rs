@@ -44,3 +44,15 @@ fn reason(said: &str) -> String {
     let sentence = said.lines().find(|line| line.contains("out of date"));
     sentence.map_or_else(|| format!("the test of the schemas failed:\n{said}"), |line| line.trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_sentence_when_the_test_says_one() {
+        let said = "running 1 test\n  suite.schema.json is out of date: cargo xtask schemas --write\n left: \"{...\"";
+        assert_eq!(reason(said), "suite.schema.json is out of date: cargo xtask schemas --write");
+        assert!(reason("cannot write").contains("cannot write"));
+    }
+}

@@ -3,7 +3,6 @@
 use crate::workspace::Workspace;
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const TITLE: Style = Style::new().bold();
@@ -30,8 +29,8 @@ struct Outcome {
     notices: Notices,
 }
 
-/// Runs `steps` until one fails; the exit code says whether one did.
-pub fn run(workspace: &Workspace, steps: &[Step]) -> ExitCode {
+/// Runs `steps` until one fails; whether none did.
+pub fn run(workspace: &Workspace, steps: &[Step]) -> bool {
     let mut done = Vec::new();
     for step in steps {
         eprintln!("{TITLE}==> {}{TITLE:#}", step.name);
@@ -52,14 +51,14 @@ pub fn run(workspace: &Workspace, steps: &[Step]) -> ExitCode {
                 not_run(steps.get(done.len() + 1..).unwrap_or_default());
                 report_error(&error);
                 eprintln!("help: {}", step.mend);
-                return ExitCode::FAILURE;
+                return false;
             }
         }
     }
     if steps.len() > 1 {
         summarise(&done);
     }
-    ExitCode::SUCCESS
+    true
 }
 
 /// One message for what went wrong and why.
@@ -88,4 +87,31 @@ fn not_run(steps: &[Step]) {
 
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+
+    const GOES: Step = Step {
+        name: "goes",
+        mend: "",
+        run: |_| {
+            RUNS.fetch_add(1, Ordering::Relaxed);
+            Ok(vec!["a notice is no failure".to_owned()])
+        },
+    };
+    const FAILS: Step = Step { name: "fails", mend: "mend it", run: |_| anyhow::bail!("broken") };
+
+    #[test]
+    fn the_first_failure_ends_all() {
+        let workspace = Workspace::find().unwrap();
+        assert!(!run(&workspace, &[GOES, FAILS, GOES]));
+        assert_eq!(RUNS.load(Ordering::Relaxed), 1);
+        assert!(run(&workspace, &[GOES, GOES]));
+        assert_eq!(RUNS.load(Ordering::Relaxed), 3);
+    }
 }

@@ -22,8 +22,11 @@ pub struct Tool {
 
 /// What a check gives without its tool: a notice for people; for CI, which must not pass unchecked, an error.
 pub fn without(subject: &str, why: &anyhow::Error) -> Result<Notices> {
-    let ci = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
-    ensure!(!ci, "not checked, {subject}: {why:#}");
+    without_in(std::env::var("CI").ok().as_deref(), subject, why)
+}
+
+fn without_in(ci: Option<&str>, subject: &str, why: &anyhow::Error) -> Result<Notices> {
+    ensure!(matches!(ci, None | Some("" | "0" | "false")), "not checked, {subject}: {why:#}");
     Ok(vec![format!("NOT checked, {subject}: {why:#}")])
 }
 
@@ -88,4 +91,29 @@ fn pip(python: &str, wheel: &str, version: &str, root: &Path) -> bool {
     ]);
     pip.arg(root).arg(format!("{wheel}=={version}"));
     cargo::run(&mut pip).inspect_err(|error| eprintln!("  {error:#}; trying another way")).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ci_does_not_pass_without_a_tool_and_people_are_told() {
+        let why = anyhow::anyhow!("no network");
+        assert!(without_in(Some("true"), "the spelling", &why).is_err());
+        for outside in [None, Some(""), Some("false")] {
+            let notices = without_in(outside, "the spelling", &why).unwrap();
+            assert_eq!(notices, ["NOT checked, the spelling: no network"]);
+        }
+    }
+
+    #[test]
+    fn only_the_pinned_version_counts() {
+        let said = cargo::probe(Command::new(cargo::program()).arg("--version")).unwrap();
+        let version: &str = said.split_whitespace().nth(1).unwrap().to_owned().leak();
+        let tool = |version| Tool { program: "cargo", version, package: "cargo", wheel: None };
+        assert!(tool(version).is_right(&cargo::program()));
+        assert!(!tool("0.0.1").is_right(&cargo::program()));
+        assert!(!tool(version).is_right(OsStr::new("/no/such/program")));
+    }
 }
