@@ -1,6 +1,7 @@
 //! `adeval plugin`: what is installed, and all about one of it.
 
 mod describe;
+mod new;
 
 use super::Session;
 use super::exit::{Finish, Stop};
@@ -31,12 +32,15 @@ pub enum PluginCommand {
         #[command(flatten)]
         plugins: PluginArgs,
     },
+    /// Make the crate of a new plugin.
+    New(new::NewArgs),
 }
 
 pub fn run(command: &PluginCommand, session: Session) -> Result<Finish, Stop> {
     match command {
         PluginCommand::List { kind, plugins } => list(&plugins.scan(), kind.as_deref(), session),
         PluginCommand::Inspect { name, plugins } => inspect(name, plugins, session),
+        PluginCommand::New(args) => new::run(args, session),
     }
 }
 
