@@ -42,7 +42,12 @@ impl Tool {
         if let Some(found) = places.into_iter().find(|place| self.is_right(place.as_os_str())) {
             return Ok(found);
         }
-        eprintln!("installing {} {} into {}", self.program, self.version, root.display());
+        eprintln!(
+            "installing {} {} into {}; once, and it may take minutes",
+            self.program,
+            self.version,
+            root.display()
+        );
         if self.install(&root, &installed) {
             return Ok(installed);
         }
