@@ -11,20 +11,20 @@ pub struct BackgroundRequest {
     /// What the background should show.
     pub prompt: String,
     /// What it should not show.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub negative_prompt: String,
     /// Width of the creative in pixels.
     pub width: u32,
     /// Height of the creative in pixels.
     pub height: u32,
     /// Denoising steps; the generator's default when absent (30 in the paper).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
     /// Classifier-free guidance scale (7.5 in the paper).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guidance: Option<f64>,
     /// ControlNet conditioning scale (1.0 in the paper).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_strength: Option<f64>,
     /// All randomness of the creative comes from this.
     pub seed: u64,

@@ -123,22 +123,28 @@ fn unknown(method: &str) -> Result<Message> {
 fn valid_only<Q, R>(
     requests: Vec<Q>,
     validate: fn(&Q) -> Result<()>,
-    run: impl FnOnce(&[Q]) -> Vec<Result<R>>,
+    run: impl Fn(&[Q]) -> Vec<Result<R>>,
 ) -> Result<Vec<Result<R>>> {
+    let counted = |requests: &[Q]| {
+        let results = run(requests);
+        let (asked, got) = (requests.len(), results.len());
+        if asked == got {
+            return Ok(results);
+        }
+        Err(PluginError::violation(format!("a batch of {asked} requests was answered with {got} results")))
+    };
     let verdicts: Vec<Result<()>> = requests.iter().map(validate).collect();
+    if verdicts.iter().all(Result::is_ok) {
+        return counted(&requests);
+    }
     let valid: Vec<Q> =
         requests.into_iter().zip(&verdicts).filter_map(|(q, v)| v.is_ok().then_some(q)).collect();
-    let results = run(&valid);
-    if results.len() != valid.len() {
-        let (asked, got) = (valid.len(), results.len());
-        return Err(PluginError::violation(format!("{asked} requests were answered with {got} results")));
-    }
-    let mut results = results.into_iter();
-    let merged = verdicts.into_iter().filter_map(|verdict| match verdict {
+    let mut results = counted(&valid)?.into_iter();
+    let answer = |verdict| match verdict {
         Ok(()) => results.next(),
         Err(error) => Some(Err(error)),
-    });
-    Ok(merged.collect())
+    };
+    Ok(verdicts.into_iter().filter_map(answer).collect())
 }
 
 /// Serves a prompt generator.

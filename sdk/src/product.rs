@@ -15,25 +15,25 @@ pub struct Product {
     /// The title, as a shop would write it.
     pub title: String,
     /// From the widest to the narrowest, e.g. `["Shoes", "Sneakers", "Running"]`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub category: Vec<String>,
     /// Price asked, in `currency`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<f64>,
     /// Price before the discount.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_price: Option<f64>,
     /// ISO 4217 code of the prices.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Number of good comments.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub good_comments: Option<u64>,
     /// Number of orders in the last year.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yearly_orders: Option<u64>,
     /// Anything else that is known, e.g. colour or material.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
     /// The cut-out: RGBA, any size, alpha 0 outside the product.
     pub image: Image,

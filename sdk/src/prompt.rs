@@ -43,10 +43,10 @@ pub struct PromptSample {
     /// The prompt, for people and for background generators.
     pub text: String,
     /// The tokens that were sampled, in the generator's own vocabulary.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<u32>,
     /// log p of each token under the policy that sampled it at temperature 1; empty when the generator has none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_probs: Vec<f64>,
     /// Why it ended.
     pub finish: FinishReason,

@@ -37,7 +37,7 @@ pub struct PointScore {
     /// Predicted click-through rate, in [0, 1].
     pub ctr: f64,
     /// What the score is made of, for people; may be empty.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, f64>,
 }
 
@@ -74,7 +74,7 @@ pub struct LabelledPair {
     /// Probability that the left one is better: 0 or 1 for a hard label, between them for a soft one.
     pub left: f64,
     /// Observed CTRs (left, right), for the point loss; absent when unknown.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ctr: Option<(f64, f64)>,
 }
 

@@ -1,7 +1,6 @@
 //! What either side may rely on when the other is newer or older within a major version of the contract.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
-
 use adeval_sdk::prelude::*;
 use adeval_sdk::{ContractVersion, Floats, Manifest, Message, decode, encode};
 use serde::{Serialize, de::DeserializeOwned};

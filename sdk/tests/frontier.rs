@@ -1,7 +1,6 @@
 //! What crosses the binary frontier, seen through a real library.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
-
 mod common;
 
 use adeval_sdk::abi::{self, LoadedLibrary};
@@ -178,4 +177,23 @@ fn one_component_serves_many_threads() {
             });
         }
     });
+}
+
+#[test]
+fn an_invalid_request_of_a_batch_costs_only_its_own_result() {
+    let still = BackgroundClient::new(create("still", serde_json::Value::Null).unwrap().into());
+    let request =
+        || BackgroundRequest::new(Product::new("p", "t", image::RgbaImage::new(2, 2).into()), "a table", 1);
+    let requests = [
+        request(),
+        BackgroundRequest { width: 0, ..request() },
+        BackgroundRequest { guidance: Some(f64::NAN), ..request() },
+        BackgroundRequest { steps: Some(0), ..request() },
+        request(),
+    ];
+    let results = still.generate(&requests, &CallContext::detached()).unwrap();
+    let kinds: Vec<_> = results.iter().map(|r| r.as_ref().err().map(|e| e.kind)).collect();
+    let refused = Some(ErrorKind::InvalidRequest);
+    assert_eq!(kinds, [None, refused, refused, refused, None]);
+    assert!(results[2].as_ref().unwrap_err().message.contains("guidance NaN"));
 }

@@ -1,7 +1,6 @@
 //! Which libraries are let in, and what is said of the others.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
-
 mod common;
 
 use adeval_sdk::prelude::*;

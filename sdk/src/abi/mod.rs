@@ -22,11 +22,38 @@ pub mod reexports {
 
 /// Makes this library a plugin that exports the given components.
 ///
-/// ```ignore
-/// export_plugin! {
-///     background_generator: [Studio, Outdoor],
-///     trainable_prompt_generator: [Policy],
-/// }
+/// ```
+/// use adeval_sdk::prelude::*;
+///
+/// # #[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct Nothing {}
+/// struct Fair;
+/// struct Harsh;
+/// # impl Component for Fair {
+/// #     type Parameters = Nothing;
+/// #     fn info() -> ComponentInfo { ComponentInfo::new("fair", "Every creative is as good as another") }
+/// #     fn create(_: Nothing, _: &Environment) -> Result<Self> { Ok(Self) }
+/// # }
+/// # impl Component for Harsh {
+/// #     type Parameters = Nothing;
+/// #     fn info() -> ComponentInfo { ComponentInfo::new("harsh", "Nobody clicks") }
+/// #     fn create(_: Nothing, _: &Environment) -> Result<Self> { Ok(Self) }
+/// # }
+/// // ... with `impl Component` and `impl RewardModel` for both ...
+/// # impl RewardModel for Fair {
+/// #     fn compare(&self, _: &PairRequest, _: &CallContext<'_>) -> Result<Preference> { Ok(Preference { left: 0.5 }) }
+/// #     fn score(&self, _: &ScoreRequest, _: &CallContext<'_>) -> Result<PointScore> {
+/// #         Ok(PointScore { ctr: 0.5, parts: Default::default() })
+/// #     }
+/// # }
+/// # impl RewardModel for Harsh {
+/// #     fn compare(&self, _: &PairRequest, _: &CallContext<'_>) -> Result<Preference> { Ok(Preference { left: 0.5 }) }
+/// #     fn score(&self, _: &ScoreRequest, _: &CallContext<'_>) -> Result<PointScore> {
+/// #         Ok(PointScore { ctr: 0.0, parts: Default::default() })
+/// #     }
+/// # }
+///
+/// export_plugin! { reward_model: [Fair, Harsh] }
 /// ```
 /// The keys are `prompt_generator`, `trainable_prompt_generator`, `background_generator`, `reward_model`,
 /// `trainable_reward_model`, `rl_optimizer` and `image_embedder`.
