@@ -43,13 +43,9 @@ pub const TESTS: Step = Step {
     run: |workspace| passed(workspace, "test --release --workspace"),
 };
 
-/// Builds the program and the plugins; those that only tests need stay out of its sight.
+/// Builds the workspace's default members: what people use, and nothing that only tests or developers need.
 pub fn build(workspace: &Workspace) -> Command {
-    let mut build = command(workspace, "build --release");
-    workspace.packages().iter().for_each(|package| {
-        build.args(["--package", package]);
-    });
-    build
+    command(workspace, "build --release")
 }
 
 fn passed(workspace: &Workspace, arguments: &str) -> Result<Notices> {
