@@ -61,7 +61,10 @@ mod product;
 mod prompt;
 mod reward;
 pub mod rng;
+#[cfg(feature = "perceptual")]
+pub mod testkit;
 mod training;
+mod warm_up;
 
 pub use background::{BackgroundGenerator, BackgroundRequest, Creative};
 pub use codec::{Message, decode, encode};
@@ -73,7 +76,7 @@ pub use error::{ErrorKind, PluginError, Result};
 pub use floats::Floats;
 pub use image::{Image, MAX_SIDE, PixelFormat};
 pub use library::Library;
-pub use manifest::{ComponentManifest, ContractVersion, FEATURES, Manifest};
+pub use manifest::{ComponentManifest, ContractVersion, FEATURES, Manifest, WARM_UP};
 pub use optimizer::{
     Corruption, LogProbs, LossAndGradient, OptimizerNeeds, PreferenceBatch, RlOptimizer, SampleEvidence,
     SampleGradient,
@@ -88,3 +91,4 @@ pub use reward::{
     LabelledPair, PairRequest, PointScore, Preference, RewardModel, ScoreRequest, TrainableRewardModel,
 };
 pub use training::{GradientOptions, Trainable, TrainingOptions, TrainingReport};
+pub use warm_up::WarmUp;
