@@ -5,7 +5,7 @@ use crate::{
     AnswerGradient, BackgroundRequest, CallContext, ConditionedAnswer, Creative, EmbedRequest, Embedding,
     EncoderInfo, Endpoint, GradientOptions, LabelledPair, LossAndGradient, OptimizerNeeds, PairRequest,
     PixelFormat, PluginError, PointScore, Policy, Preference, PreferenceBatch, PromptRequest, PromptSample,
-    Result, ScoreRequest, TrainingOptions, TrainingReport, decode, encode,
+    Result, ScoreRequest, TrainingOptions, TrainingReport, WarmUp, decode, encode,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
@@ -19,6 +19,14 @@ fn call<Q: Serialize + ?Sized, R: DeserializeOwned>(
     cx: &CallContext<'_>,
 ) -> Result<R> {
     decode(endpoint.call(name, encode(request)?, cx)?)
+}
+
+/// See [`crate::Component::warm_up`]; for components of every kind whose manifest has the feature [`crate::WARM_UP`].
+///
+/// # Errors
+/// As there, and `Unsupported` from a component that was built before contract 1.1.
+pub fn warm_up(endpoint: &dyn Endpoint, ahead: &WarmUp, cx: &CallContext<'_>) -> Result<()> {
+    call(endpoint, method::WARM_UP, ahead, cx)
 }
 
 /// A batch call: as many answers as requests, each passed through `check`.

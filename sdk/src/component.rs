@@ -1,6 +1,6 @@
 //! What every component is: something with an id, typed parameters and a constructor.
 
-use crate::{CallContext, Result};
+use crate::{CallContext, Result, WarmUp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::PathBuf;
@@ -160,5 +160,18 @@ pub trait Component: Sized + Send + Sync + 'static {
     ) -> Result<Self> {
         cx.check()?;
         Self::create(parameters, environment)
+    }
+
+    /// Makes itself ready for calls as large as `ahead` says: copies weights to the device, compiles kernels, runs the
+    /// largest batch once. So that a lack of memory shows before an hour of work and not in the middle of it, and the
+    /// first call that is timed is no slower than the others. Results must not depend on whether it was called.
+    ///
+    /// Since contract 1.1; a host calls it after creation, and may leave it out. There is nothing to do by default.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `DeviceUnavailable`, `Cancelled`, ...; the host then gives the component up.
+    fn warm_up(&self, ahead: &WarmUp, cx: &CallContext<'_>) -> Result<()> {
+        let _ = ahead;
+        cx.check()
     }
 }

@@ -4,9 +4,9 @@
 //! library and one in a worker are all endpoints, and [`crate::client`] makes typed calls of any of them.
 
 use crate::{
-    BackgroundGenerator, BackgroundRequest, CallContext, ErrorKind, GradientOptions, ImageEmbedder, Message,
-    PluginError, Policy, PromptGenerator, PromptRequest, Result, RewardModel, RlOptimizer, Trainable,
-    TrainablePromptGenerator, TrainableRewardModel, TrainingOptions, decode, encode,
+    BackgroundGenerator, BackgroundRequest, CallContext, Component, ErrorKind, GradientOptions,
+    ImageEmbedder, Message, PluginError, Policy, PromptGenerator, PromptRequest, Result, RewardModel,
+    RlOptimizer, Trainable, TrainablePromptGenerator, TrainableRewardModel, TrainingOptions, decode, encode,
 };
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +25,8 @@ pub trait Endpoint: Send + Sync {
 /// The methods of the contract. The part before the dot is the kind; `train` belongs to the trainable components of
 /// every kind.
 pub mod method {
+    /// `WarmUp -> ()`, of every kind; since contract 1.1.
+    pub const WARM_UP: &str = "component.warm_up";
     /// `[PromptRequest] -> [Result<[PromptSample]>]`
     pub const PROMPT_GENERATE: &str = "prompt.generate";
     /// `{ policy, answers: [ConditionedAnswer] } -> [[f64]]`
@@ -78,11 +80,17 @@ struct Served<T> {
     serve: fn(&Self, &str, Message, &CallContext<'_>) -> Result<Message>,
 }
 
-impl<T: Send + Sync> Endpoint for Served<T> {
+impl<T: Component> Endpoint for Served<T> {
     fn call(&self, method: &str, message: Message, cx: &CallContext<'_>) -> Result<Message> {
         // A panic must not reach the frontier, where it would end the process.
-        catch_unwind(AssertUnwindSafe(|| (self.serve)(self, method, message, cx)))
-            .unwrap_or_else(|panic| Err(panicked(method, panic.as_ref())))
+        catch_unwind(AssertUnwindSafe(|| match method {
+            method::WARM_UP => {
+                let ahead = decode(message)?;
+                self.read(|component| component.warm_up(&ahead, cx))
+            }
+            _ => (self.serve)(self, method, message, cx),
+        }))
+        .unwrap_or_else(|panic| Err(panicked(method, panic.as_ref())))
     }
 }
 

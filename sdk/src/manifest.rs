@@ -18,7 +18,7 @@ pub struct ContractVersion {
 
 impl ContractVersion {
     /// The version of this sdk.
-    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+    pub const CURRENT: Self = Self { major: 1, minor: 1 };
 
     /// Whether a host of this version can use a plugin that was built for `plugin`.
     pub const fn serves(self, plugin: Self) -> bool {
@@ -43,7 +43,10 @@ impl std::fmt::Display for ContractVersion {
 }
 
 /// The optional abilities of this sdk's shim, by name.
-pub const FEATURES: [&str; 4] = ["batch", "cancel", "progress", "train"];
+pub const FEATURES: [&str; 5] = ["batch", "cancel", "progress", "train", WARM_UP];
+
+/// The feature of [`Component::warm_up`](crate::Component::warm_up), since contract 1.1.
+pub const WARM_UP: &str = "warm-up";
 
 /// What a library exports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

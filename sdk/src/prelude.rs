@@ -8,5 +8,5 @@ pub use crate::{
     Placement, PluginError, PointScore, Policy, Preference, PreferenceBatch, Product, PromptGenerator,
     PromptRequest, PromptSample, Result, RewardModel, RlOptimizer, SampleEvidence, SampleGradient,
     ScoreRequest, Trainable, TrainablePromptGenerator, TrainableRewardModel, TrainingOptions, TrainingReport,
-    export_plugin, rng,
+    WarmUp, export_plugin, rng,
 };
