@@ -1,12 +1,14 @@
 //! Prompts and creatives.
 
+mod warm;
+
 use super::plan::{PlannedComponent, PlannedEntry, PlannedProduct};
-use super::pump::{Done, pump};
+use super::pump::{Caller, Done, pump};
 use super::{Bench, BenchError, Broken, OpenComponent};
 use crate::store::{Outcome, Record, encode_png};
 use adeval_sdk::client::{BackgroundClient, PromptClient};
 use adeval_sdk::{
-    BackgroundRequest, Creative, ErrorKind, Placement, PluginError, PromptRequest, PromptSample,
+    BackgroundRequest, CallContext, Creative, ErrorKind, Placement, PluginError, PromptRequest, PromptSample,
 };
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -54,7 +56,7 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Opens a component; one that cannot be opened costs its rows, not the run.
+    /// Opens a component and lets it warm up; one that cannot be opened costs its rows, not the run.
     pub fn open(
         &self,
         component: &PlannedComponent,
@@ -64,11 +66,21 @@ impl<'a> Bench<'a> {
         let logs = self.store.dir().join("logs");
         let PlannedComponent { kind, user, environment, usage } = component;
         let (opened, _) = self.clock.time(|| {
-            self.services.plugins.open(*kind, &usage.component, &usage.parameters, environment, Some(&logs))
+            let open = self.services.plugins.open(
+                *kind,
+                &usage.component,
+                &usage.parameters,
+                environment,
+                Some(&logs),
+            )?;
+            let caller = Caller(self.services.cancel);
+            warm::warm_up(*kind, &*open, self.plan.suite.size, &CallContext::new(&caller))?;
+            Ok(open)
         });
         match opened {
             Ok(open) => Ok(Some(open)),
             Err(error) => {
+                self.check_cancelled()?;
                 self.services.progress.warn(&format!("{user}: {error}"));
                 broken.push((user.clone(), error));
                 Ok(None)

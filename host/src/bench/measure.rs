@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Images in one call of an embedder.
-const EMBED_BATCH: usize = 16;
+pub(super) const EMBED_BATCH: usize = 16;
 /// Creatives whose fidelity is measured between two writes.
 const FIDELITY_BATCH: usize = 64;
 

@@ -1,7 +1,7 @@
 //! What the bench asks of whoever finds and opens plugins.
 
 use crate::plugin::{Catalogue, Loader, OpenPlugin};
-use adeval_sdk::{Determinism, Endpoint, Environment, Kind, PluginError};
+use adeval_sdk::{Determinism, Endpoint, Environment, Kind, PluginError, WARM_UP};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +32,11 @@ pub trait Plugins: Sync {
 pub trait OpenComponent: Send + Sync {
     /// The component itself.
     fn endpoint(&self) -> Arc<dyn Endpoint>;
+
+    /// Whether it was built for [`adeval_sdk::client::warm_up`].
+    fn warms_up(&self) -> bool {
+        false
+    }
 
     /// Largest resident memory of its worker so far in bytes; `None` when it has no process of its own.
     fn peak_memory_bytes(&self) -> Option<u64>;
@@ -94,6 +99,10 @@ impl Plugins for Installed {
 impl OpenComponent for OpenPlugin {
     fn endpoint(&self) -> Arc<dyn Endpoint> {
         Self::endpoint(self)
+    }
+
+    fn warms_up(&self) -> bool {
+        self.has(WARM_UP)
     }
 
     fn peak_memory_bytes(&self) -> Option<u64> {

@@ -27,7 +27,7 @@ impl Clock {
 }
 
 /// The host's side of a call.
-struct Caller<'a>(&'a AtomicBool);
+pub(super) struct Caller<'a>(pub &'a AtomicBool);
 
 impl CallHost for Caller<'_> {
     fn cancelled(&self) -> bool {

@@ -6,7 +6,7 @@ use super::in_process::InProcess;
 use super::parameters;
 use super::usage::Usage;
 use super::worker::WorkerOptions;
-use adeval_sdk::{Endpoint, Environment, Result};
+use adeval_sdk::{Endpoint, Environment, Manifest, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +62,7 @@ enum Place {
 /// A component that is ready for calls. Dropping the last endpoint ends its worker.
 pub struct OpenPlugin {
     place: Place,
+    manifest: Arc<Manifest>,
 }
 
 impl OpenPlugin {
@@ -71,6 +72,11 @@ impl OpenPlugin {
             Place::Worker(endpoint) => Arc::clone(endpoint) as Arc<dyn Endpoint>,
             Place::InProcess(endpoint) => Arc::clone(endpoint) as Arc<dyn Endpoint>,
         }
+    }
+
+    /// Whether its library has an optional ability, one of [`adeval_sdk::FEATURES`].
+    pub fn has(&self, feature: &str) -> bool {
+        self.manifest.has(feature)
     }
 
     /// What it has used so far.
@@ -108,7 +114,7 @@ impl Loader {
                 Place::Worker(Arc::new(endpoint))
             }
         };
-        Ok(OpenPlugin { place })
+        Ok(OpenPlugin { place, manifest: Arc::clone(&entry.manifest) })
     }
 
     fn worker(&self, entry: &CatalogueEntry) -> WorkerOptions {
