@@ -4,6 +4,7 @@
 //! [`products`] and [`store`]; [`cli`] is the command line.
 
 pub mod bench;
+pub mod check;
 pub mod cli;
 pub mod cutout;
 pub mod plugin;

@@ -1,5 +1,6 @@
 //! `adeval plugin`: what is installed, and all about one of it.
 
+mod check;
 mod describe;
 mod new;
 
@@ -23,6 +24,8 @@ pub enum PluginCommand {
         #[command(flatten)]
         plugins: PluginArgs,
     },
+    /// Check whether a plugin keeps the contract: seeds, batches, odd inputs, gradients, memory, and more.
+    Check(check::CheckArgs),
     /// Show all of one component or library: parameters with their defaults and ranges, licence, devices, how exactly it
     /// repeats itself.
     Inspect {
@@ -39,6 +42,7 @@ pub enum PluginCommand {
 pub fn run(command: &PluginCommand, session: Session) -> Result<Finish, Stop> {
     match command {
         PluginCommand::List { kind, plugins } => list(&plugins.scan(), kind.as_deref(), session),
+        PluginCommand::Check(args) => check::run(args, session),
         PluginCommand::Inspect { name, plugins } => inspect(name, plugins, session),
         PluginCommand::New(args) => new::run(args, session),
     }

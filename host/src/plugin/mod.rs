@@ -31,9 +31,10 @@ mod worker_log;
 pub use catalogue::{Catalogue, CatalogueEntry, Failure};
 pub use discovery::{Discovery, DiscoveryOptions, PLUGIN_PATH};
 pub use loader::{Isolation, Loader, OpenPlugin};
+pub(crate) use obituary::obituary;
 pub use serve::serve;
 pub use usage::Usage;
-pub use worker::{WORKER_EXE, Worker, WorkerOptions};
+pub use worker::{WORKER_EXE, Worker, WorkerOptions, this_program};
 
 /// The candidate most like `name`, if one is like it at all.
 fn closest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {

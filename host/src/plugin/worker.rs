@@ -62,10 +62,18 @@ impl WorkerOptions {
         {
             return Ok(named);
         }
-        // The link leads to the running file also after an upgrade has replaced it on disk.
-        let link = PathBuf::from("/proc/self/exe");
-        if link.exists() { Ok(link) } else { std::env::current_exe() }
+        this_program()
     }
+}
+
+/// This program's file, to be started once more.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn this_program() -> io::Result<PathBuf> {
+    // The link leads to the running file also after an upgrade has replaced it on disk.
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() { Ok(link) } else { std::env::current_exe() }
 }
 
 /// One worker process with its library loaded.
