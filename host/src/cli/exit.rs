@@ -13,6 +13,8 @@ pub enum Finish {
     Done,
     /// Without some items, which were reported.
     SomeFailed,
+    /// With a verdict against what was looked at, which was reported.
+    Refuted,
 }
 
 impl Finish {
@@ -26,6 +28,7 @@ impl Finish {
         match self {
             Self::Done => ExitCode::SUCCESS,
             Self::SomeFailed => ExitCode::from(3),
+            Self::Refuted => ExitCode::FAILURE,
         }
     }
 }

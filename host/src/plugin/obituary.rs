@@ -11,7 +11,7 @@ pub fn obituary(status: &ExitStatus) -> String {
             let name = match Signal::from_named_raw(raw) {
                 Some(Signal::ABORT) => " (abort)",
                 Some(Signal::SEGV) => " (segmentation fault)",
-                Some(Signal::BUS) => " (bus error)",
+                Some(Signal::BUS) => " (bus error; often a truncated file)",
                 Some(Signal::ILL) => " (illegal instruction)",
                 Some(Signal::FPE) => " (arithmetic fault)",
                 Some(Signal::KILL) => " (kill; often for want of memory)",

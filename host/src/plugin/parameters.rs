@@ -16,12 +16,21 @@ pub fn validate(component: &ComponentManifest, parameters: &Value) -> Result<()>
         .map_err(|e| PluginError::violation(format!("the schema of {id}'s parameters is invalid: {e}")))?;
     let none = Value::Object(serde_json::Map::new());
     let parameters = if parameters.is_null() { &none } else { parameters };
-    let complaints: Vec<String> = validator.iter_errors(parameters).map(|e| complaint(schema, &e)).collect();
+    // Of a component without parameters the validator says only that something is there, not what.
+    let superfluous = parameters.as_object().filter(|_| takes_none(schema)).into_iter().flatten();
+    let mut complaints: Vec<String> = superfluous.map(|(name, _)| unknown(name, &[])).collect();
+    if complaints.is_empty() {
+        complaints = validator.iter_errors(parameters).map(|e| complaint(schema, &e)).collect();
+    }
     if complaints.is_empty() {
         return Ok(());
     }
     let error = PluginError::invalid_parameters(format!("{id}: {}", complaints.join("; ")));
     Err(error.with_hint(format!("adeval plugin inspect {id} shows all parameters")))
+}
+
+fn takes_none(schema: &Value) -> bool {
+    schema.get("additionalProperties") == Some(&Value::Bool(false)) && known_names(Some(schema)).is_empty()
 }
 
 /// One parameter, in words for people.
@@ -329,6 +338,17 @@ mod tests {
         let long = message(&json!({"words": ["a", "b", "c"]}));
         assert!(long.ends_with("it must be a list of at most 2 items"), "{long}");
         assert_eq!(message(&json!([1])), "writer: the table of parameters is [1]; it must be a table");
+    }
+
+    #[test]
+    fn a_component_without_parameters_names_what_it_does_not_take() {
+        #[derive(Default, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        let parameters = serde_json::to_value(schemars::schema_for!(Nothing)).unwrap();
+        let error =
+            validate(&ComponentManifest { parameters, ..component() }, &json!({"depth": 1})).unwrap_err();
+        assert_eq!(error.message, "writer: there is no parameter \"depth\"; it takes none");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod library;
 mod optimizing;
 mod parameters;
 mod policies;
+mod prompting;
 mod repeatability;
 mod resources;
 mod training;
@@ -38,6 +39,7 @@ static ALL: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         &inputs::RULES[..],
         &judging::RULES[..],
         &optimizing::RULES[..],
+        &prompting::RULES[..],
         &policies::RULES[..],
         &training::RULES[..],
         &resources::RULES[..],

@@ -125,7 +125,12 @@ fn other_seed(subject: &Subject) -> Verdict {
             return Ok(format!("{} other seeds tried", number + 1));
         }
     }
-    Err(Finding::Failed("16 other seeds gave the very same result: the seed is ignored".into()))
+    let seen = "16 other seeds gave the very same result".to_owned();
+    if subject.component()?.kind == Kind::PromptGenerator {
+        // A fixed text is a poor generator, but no liar: its samples are what they seem.
+        return Err(Finding::Warning(format!("{seen}; all samples of a product will be one prompt")));
+    }
+    Err(Finding::Failed(format!("{seen}: the seed is ignored")))
 }
 
 fn batch(subject: &Subject) -> Verdict {

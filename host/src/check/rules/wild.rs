@@ -18,7 +18,7 @@ const ROUNDS: u64 = 100;
 fn fuzz(subject: &Subject) -> Verdict {
     let kind = subject.component()?.kind;
     let exercise = Exercise::new(kind, subject.create()?)?;
-    let (mut served, mut rounds) = (0, 0);
+    let (mut served, mut rounds) = (0_u64, 0);
     while rounds < ROUNDS && subject.has_time(0.8) {
         // The first round is the rule's own seed, so that `--reproduce SEED` meets it again.
         let seed = subject.seed().wrapping_add(rounds);
@@ -32,13 +32,13 @@ fn fuzz(subject: &Subject) -> Verdict {
         let reply = replies.map(|mut replies| replies.pop()).and_then(|reply| {
             reply.unwrap_or_else(|| Err(adeval_sdk::PluginError::violation("no reply came back")))
         });
-        served += usize::from(served_or_refused(&what, reply)?.is_some());
+        served += u64::from(served_or_refused(&what, reply)?.is_some());
         rounds += 1;
     }
     if served == 0 {
         return Err(Finding::Failed(format!("all {rounds} requests were refused")));
     }
-    Ok(format!("{served} of {rounds} served, the others refused"))
+    Ok(format!("{served} of {rounds} served, {} refused", rounds - served))
 }
 
 fn short(text: &str) -> String {

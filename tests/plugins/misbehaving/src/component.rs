@@ -19,10 +19,7 @@ macro_rules! component {
             fn info() -> adeval_sdk::ComponentInfo {
                 adeval_sdk::ComponentInfo::new($id, $summary)
             }
-            fn create(
-                parameters: $parameters,
-                _: &adeval_sdk::Environment,
-            ) -> adeval_sdk::Result<Self> {
+            fn create(parameters: $parameters, _: &adeval_sdk::Environment) -> adeval_sdk::Result<Self> {
                 Ok(Self(parameters))
             }
         }

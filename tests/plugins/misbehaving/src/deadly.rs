@@ -55,13 +55,18 @@ deadly!(Hangs, "hangs", "Never answers, and does not stop when it is asked to", 
     sleep(Duration::from_secs(1));
 });
 deadly!(Exits, "exits", "Ends its process with exit code 0, as if all were well", |_| std::process::exit(0));
-deadly!(AllocatesWithoutEnd, "allocates-without-end", "Allocates until its process has no memory left", |_| {
-    bound_memory();
-    let mut hoard: Vec<Vec<u8>> = Vec::new();
-    loop {
-        hoard.push(black_box(vec![1; 16 << 20]));
+deadly!(
+    AllocatesWithoutEnd,
+    "allocates-without-end",
+    "Allocates until its process has no memory left",
+    |_| {
+        bound_memory();
+        let mut hoard: Vec<Vec<u8>> = Vec::new();
+        loop {
+            hoard.push(black_box(vec![1; 16 << 20]));
+        }
     }
-});
+);
 
 /// Some levels deeper than any stack.
 fn deeper(level: u64) -> u64 {

@@ -17,9 +17,8 @@ fn describe(name: &str) -> EncoderInfo {
 fn means(image: &Image) -> Vec<f32> {
     let rgb = image.to_rgb();
     let count = (rgb.width() * rgb.height()) as f32;
-    let mean = |channel: usize| {
-        rgb.pixels().map(|pixel| f32::from(pixel.0[channel]) / 255.0).sum::<f32>() / count
-    };
+    let mean =
+        |channel: usize| rgb.pixels().map(|pixel| f32::from(pixel.0[channel]) / 255.0).sum::<f32>() / count;
     (0..3).map(mean).collect()
 }
 

@@ -10,6 +10,8 @@
 //! - reward models: `brightness`, `slow-brightness`, `nan-preference`, `ctr-above-one`, `loses-an-answer`, `aborts-on-a-pair`
 //! - image embedders: `mean-colour`, `nan-features`
 //!
+//! In [`subtle`] are those whose answers look right and are wrong: they are for the conformance check.
+//!
 //! What could endanger the machine is bounded by the component itself.
 
 use adeval_sdk::Library;
@@ -22,6 +24,7 @@ mod embedder;
 mod judge;
 mod lying;
 mod prompt;
+mod subtle;
 
 fn library() -> Library {
     let mut library = Library::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
@@ -31,6 +34,7 @@ fn library() -> Library {
     prompt::add(&mut library);
     judge::add(&mut library);
     embedder::add(&mut library);
+    subtle::add(&mut library);
     library
 }
 
