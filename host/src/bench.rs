@@ -7,6 +7,7 @@
 //! Seeds depend on the suite's seed, the product and the sample, not on the entry: entries with the same prompt generator
 //! see the same prompts, and the comparison between entries is paired.
 
+mod artifacts;
 mod error;
 mod evidence;
 mod generate;
@@ -18,6 +19,7 @@ mod pump;
 mod render;
 mod result;
 
+pub use artifacts::{Artifact, artifacts};
 pub use error::BenchError;
 pub use plugins::{Identity, Installed, OpenComponent, Plugins};
 pub use render::{RenderJob, Rendered, render};
@@ -215,4 +217,4 @@ impl Bench<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

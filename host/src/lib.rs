@@ -11,5 +11,6 @@ pub mod plugin;
 pub mod products;
 pub mod scaffold;
 pub mod sheet;
+pub mod snapshot;
 pub mod store;
 pub mod suite;

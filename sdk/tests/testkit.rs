@@ -1,6 +1,8 @@
 //! `assert_creative_snapshot!` as a plugin's tests use it. Each assertion runs in a process of its own, since insta reads
 //! its settings from the environment once.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
 use adeval_sdk::testkit::{Tolerance, insta, machine_class};
 use adeval_sdk::{Image, assert_creative_snapshot};
 use std::path::Path;

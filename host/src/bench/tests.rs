@@ -2,7 +2,7 @@ use super::*;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-pub(super) mod toys;
+pub(crate) mod toys;
 use toys::{NoMatting, Toys};
 
 /// A suite of two entries, three products, one judge and an embedder, in a folder of its own.

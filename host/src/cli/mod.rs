@@ -10,6 +10,7 @@ mod progress;
 mod render;
 mod runs;
 mod schema;
+mod snapshot;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::{Finish, Stop};
@@ -51,6 +52,9 @@ enum Command {
     /// List, show, resume and compare runs.
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Is what a suite gives still what was accepted? Prompts, pixels, embeddings and metrics.
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// Print the JSON schema of a file that adeval reads or writes.
     Schema(schema::SchemaArgs),
     /// Print a completion script for a shell, e.g. `adeval completions bash > /etc/bash_completion.d/adeval`.
@@ -83,6 +87,7 @@ fn run(command: Command, session: Session) -> Result<Finish, Stop> {
         Command::Render(args) => render::run(&args, session),
         Command::Bench(args) => bench::run(&args, session),
         Command::Runs(command) => runs::run(&command, session),
+        Command::Snapshot(command) => snapshot::run(&command, session),
         Command::Schema(args) => schema::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
