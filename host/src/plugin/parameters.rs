@@ -23,10 +23,31 @@ pub fn validate(component: &ComponentManifest, parameters: &Value) -> Result<()>
         complaints = validator.iter_errors(parameters).map(|e| complaint(schema, &e)).collect();
     }
     if complaints.is_empty() {
+        complaints = misfits(schema, resolve(schema, schema), parameters, "");
+    }
+    if complaints.is_empty() {
         return Ok(());
     }
     let error = PluginError::invalid_parameters(format!("{id}: {}", complaints.join("; ")));
     Err(error.with_hint(format!("adeval plugin inspect {id} shows all parameters")))
+}
+
+/// Integers that no machine's integer holds: JSON Schema counts 1e300 as one.
+fn misfits(root: &Value, schema: &Value, parameters: &Value, prefix: &str) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let given = |(key, property)| Some((key, resolve(root, property), parameters.get(key)?));
+    let given = properties.into_iter().flatten().filter_map(given);
+    given
+        .flat_map(|(key, property, value)| {
+            let name = format!("{prefix}{key}");
+            let integer = property.get("type").is_some_and(|t| t == "integer");
+            if integer && !value.is_u64() && !value.is_i64() && value.as_f64().is_some_and(|v| v.abs() > 9e15)
+            {
+                return vec![format!("\"{name}\" is {value}; that is too large for an integer")];
+            }
+            misfits(root, property, value, &format!("{name}."))
+        })
+        .collect()
 }
 
 fn takes_none(schema: &Value) -> bool {
@@ -326,6 +347,19 @@ mod tests {
         );
         let nested = message(&json!({"lens": {"aperture": 0.1}}));
         assert_eq!(nested, "writer: \"lens.aperture\" is 0.1; it must be a number from 0.5 to 32.0");
+    }
+
+    #[test]
+    fn an_integer_that_no_machine_holds_is_refused_by_name() {
+        #[derive(Default, Serialize, Deserialize, JsonSchema)]
+        struct Seeded {
+            seed: u64,
+        }
+        let parameters = serde_json::to_value(schemars::schema_for!(Seeded)).unwrap();
+        let seeded = ComponentManifest { parameters, ..component() };
+        let error = validate(&seeded, &json!({"seed": 1e300})).unwrap_err();
+        assert_eq!(error.message, "writer: \"seed\" is 1e+300; that is too large for an integer");
+        validate(&seeded, &json!({"seed": u64::MAX})).unwrap();
     }
 
     #[test]
