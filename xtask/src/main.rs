@@ -8,6 +8,7 @@ mod cargo;
 mod check;
 mod code;
 mod dependencies;
+mod dist;
 mod schemas;
 mod spelling;
 mod steps;
@@ -66,6 +67,8 @@ enum Command {
     },
     /// Check the dependencies' licences and sources against deny.toml, and known advisories where that can be done.
     Deny,
+    /// Pack the program, its plugins and the default suite into an archive that runs without Rust.
+    Dist,
     /// Check the spelling of all text.
     Typos,
 }
@@ -84,6 +87,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     let steps: &[Step] = match command {
         Command::Bench { args } => return bench::run(&workspace, args),
+        Command::Dist => return dist::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Test => check::ALL,
         Command::Lint => check::LINT,
         Command::Docs => &[code::DOCS],

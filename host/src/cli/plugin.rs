@@ -2,6 +2,7 @@
 
 mod check;
 mod describe;
+mod install;
 mod new;
 
 use super::Session;
@@ -35,6 +36,8 @@ pub enum PluginCommand {
         #[command(flatten)]
         plugins: PluginArgs,
     },
+    /// Put a plugin's library where adeval looks for plugins, after a look whether it can be used.
+    Install(install::InstallArgs),
     /// Make the crate of a new plugin.
     New(new::NewArgs),
 }
@@ -44,6 +47,7 @@ pub fn run(command: &PluginCommand, session: Session) -> Result<Finish, Stop> {
         PluginCommand::List { kind, plugins } => list(&plugins.scan(), kind.as_deref(), session),
         PluginCommand::Check(args) => check::run(args, session),
         PluginCommand::Inspect { name, plugins } => inspect(name, plugins, session),
+        PluginCommand::Install(args) => install::run(args, session),
         PluginCommand::New(args) => new::run(args, session),
     }
 }

@@ -140,8 +140,8 @@ impl Discovery {
     }
 }
 
-/// `$XDG_DATA_HOME/adeval/plugins`, or the same under `~/.local/share`.
-fn user_directory() -> Option<PathBuf> {
+/// The user's own folder of plugins: `$XDG_DATA_HOME/adeval/plugins`, or the same under `~/.local/share`.
+pub fn user_directory() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let data =
         absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")))?;

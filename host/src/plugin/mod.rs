@@ -29,7 +29,7 @@ pub mod worker;
 mod worker_log;
 
 pub use catalogue::{Catalogue, CatalogueEntry, Failure};
-pub use discovery::{Discovery, DiscoveryOptions, PLUGIN_PATH};
+pub use discovery::{Discovery, DiscoveryOptions, PLUGIN_PATH, user_directory};
 pub use loader::{Isolation, Loader, OpenPlugin};
 pub(crate) use obituary::obituary;
 pub use serve::serve;

@@ -1,0 +1,90 @@
+//! `cargo xtask dist`: an archive that runs where there is no Rust.
+
+use crate::workspace::Workspace;
+use crate::{cargo, code};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The reference plugins, by their crates.
+const PLUGINS: [&str; 6] = [
+    "efficientnet_embedder",
+    "heuristic_reward",
+    "learning_reference",
+    "photo_background",
+    "scene_background",
+    "template_prompt",
+];
+
+/// Files of the workspace that go along: what the default suite reads, and what the licences ask for.
+const FILES: [&str; 8] = [
+    "CHANGELOG.md",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "docs",
+    "fixtures",
+    "plugins/photo-background/NOTICE.md",
+    "schemas",
+];
+
+/// Builds everything and packs it: `adeval-VERSION-ARCH-OS/{adeval, plugins/, fixtures/, ...}`. The program finds the
+/// plugins and the default suite beside itself, wherever the folder is put.
+pub fn run(workspace: &Workspace) -> Result<()> {
+    cargo::run(&mut code::build(workspace)).context("adeval and its plugins cannot be built")?;
+    let name =
+        format!("adeval-{}-{}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
+    let dist = workspace.target().join("dist");
+    let folder = dist.join(&name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be replaced", folder.display()))?;
+    }
+    copy(&workspace.binary("adeval"), &folder.join("adeval"))?;
+    for plugin in PLUGINS {
+        let file = library(plugin);
+        copy(&workspace.binary("adeval").with_file_name(&file), &folder.join("plugins").join(&file))?;
+    }
+    for file in FILES {
+        copy(&workspace.root().join(file), &folder.join(file))?;
+    }
+    let archive = pack(&dist, &name)?;
+    let megabytes = fs::metadata(&archive)?.len() as f64 / 1e6;
+    anstream::println!("{} ({megabytes:.0} MB)", archive.display());
+    Ok(())
+}
+
+fn library(name: &str) -> String {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    format!("{DLL_PREFIX}{name}{DLL_SUFFIX}")
+}
+
+/// Copies a file or a folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let failed = || format!("{} cannot be copied", from.display());
+    if from.is_dir() {
+        for entry in fs::read_dir(from).with_context(failed)? {
+            let path = entry.with_context(failed)?.path();
+            let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+            copy(&path, &to.join(name))?;
+        }
+        return Ok(());
+    }
+    let folder = to.parent().context("a file lies in a folder")?;
+    fs::create_dir_all(folder).and_then(|()| fs::copy(from, to)).with_context(failed)?;
+    Ok(())
+}
+
+/// `tar` is on every system that adeval runs on, so xtask does not compile one.
+fn pack(dist: &Path, name: &str) -> Result<PathBuf> {
+    let archive = dist.join(format!("{name}.tar.gz"));
+    let mut tar = Command::new("tar");
+    tar.arg("-czf").arg(&archive).arg("-C").arg(dist).arg(name);
+    match tar.status() {
+        Ok(status) if status.success() => Ok(archive),
+        Ok(status) => bail!("tar failed ({status})"),
+        Err(error) => {
+            bail!("tar cannot be started ({error}); install it, or use {}", dist.join(name).display())
+        }
+    }
+}
