@@ -1,0 +1,111 @@
+//! A bench that is ended from outside goes on where it was, and ends with the same board.
+
+use adeval_tests::{Room, RunDir, Suite, is_alive, wait_for};
+use rustix::process::Signal;
+
+/// Six products in two entries: prompts, a second of creatives, a second of judging.
+fn slow(name: &str) -> Suite {
+    Suite::new(name)
+        .entry("slow", "sleeps", "milliseconds = 60")
+        .entry("quick", "well-behaved", "")
+        .judge("slow-brightness")
+}
+
+fn undisturbed(room: &Room, suite: &std::path::Path) -> RunDir {
+    room.adeval("bench --runs undisturbed").arg(suite).run().done();
+    room.run_in("undisturbed")
+}
+
+#[test]
+fn a_host_that_is_killed_anywhere_ends_with_the_same_board() {
+    let (room, suite) = Room::with_suite(6, &slow("killed"));
+    let whole = undisturbed(&room, &suite);
+    let all = whole.results();
+    assert!(all > 40, "too few results to stop between: {all}");
+    for at in [0, 1, all / 4, all / 2, all * 3 / 4, all - 2] {
+        let runs = format!("killed-{at}");
+        let mut bench = room.adeval(&format!("bench --runs {runs}")).arg(&suite).start();
+        wait_for(&format!("{at} results"), || {
+            assert!(!bench.has_ended(), "it ended before {at} of {all} results");
+            RunDir::find_in(&room.path(&runs)).is_some_and(|run| run.results() >= at)
+        });
+        let workers = bench.workers();
+        bench.signal(Signal::KILL);
+        assert_eq!(bench.wait().signal, Some(9));
+        let run = room.run_in(&runs);
+        assert!(!run.is_finished(), "it was too late to kill at {at}");
+        let kept = run.results();
+        wait_for("the workers to follow their host", || !workers.iter().any(|&id| is_alive(id)));
+
+        let again = room.adeval(&format!("--json bench --runs {runs}")).arg(&suite).run().done();
+        let computed = again.json()["computed"].as_u64().unwrap_or_default();
+        assert!(computed as usize + kept >= all && computed > 0, "{computed} and {kept} of {all}");
+        assert!(computed as usize <= all - at, "{computed} were computed though {kept} of {all} were there");
+        assert_eq!(run.board_bytes(), whole.board_bytes(), "killed at {at}");
+        assert_eq!(run.images(), whole.images(), "killed at {at}");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_with_130_and_the_same_command_goes_on() {
+    let (room, suite) = Room::with_suite(6, &slow("stopped"));
+    let whole = undisturbed(&room, &suite);
+    let bench = room.adeval("bench --runs stopped").arg(&suite).start();
+    wait_for("the first results", || {
+        RunDir::find_in(&room.path("stopped")).is_some_and(|run| run.results() > 0)
+    });
+    bench.signal(Signal::INT);
+    let ended = bench.wait().with_code(130);
+    ended.speaks_plainly();
+    assert!(ended.stderr.contains("results are kept in"), "{ended:?}");
+    assert!(ended.stdout.is_empty(), "{ended:?}");
+    let run = room.run_in("stopped");
+    let kept = run.results();
+    assert!(!run.is_finished() && kept > 0 && kept < whole.results(), "{kept}");
+
+    let again = room.adeval("--json bench --runs stopped").arg(&suite).run().done();
+    assert!(again.json()["computed"].as_u64().is_some_and(|n| n > 0));
+    assert_eq!(run.board_bytes(), whole.board_bytes());
+    assert_eq!(run.images(), whole.images());
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_also_when_a_plugin_hangs() {
+    let suite = Suite::new("hanging").entry("stuck", "hangs", "");
+    let (room, suite) = Room::with_suite(2, &suite);
+    let bench = room.adeval("bench").arg(&suite).start();
+    wait_for("the prompts", || RunDir::find_in(&room.path("runs")).is_some_and(|run| run.results() > 0));
+    let workers = bench.workers();
+    bench.signal(Signal::INT);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let started = std::time::Instant::now();
+    bench.signal(Signal::INT);
+    let ended = bench.wait().with_code(130);
+    assert!(started.elapsed().as_secs_f64() < 1.5, "it took {:?}: {ended:?}", started.elapsed());
+    wait_for("the workers to follow their host", || !workers.iter().any(|&id| is_alive(id)));
+}
+
+#[test]
+fn one_ctrl_c_is_enough_to_end_a_plugin_that_hangs() {
+    let suite = Suite::new("hanging").entry("stuck", "hangs", "");
+    let (room, suite) = Room::with_suite(2, &suite);
+    let bench = room.adeval("bench").arg(&suite).start();
+    wait_for("the prompts", || RunDir::find_in(&room.path("runs")).is_some_and(|run| run.results() > 0));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    bench.signal(Signal::INT);
+    let ended = bench.wait().with_code(130);
+    assert!(ended.stderr.contains("results are kept in"), "{ended:?}");
+}
+
+#[test]
+fn two_benches_on_one_run_directory_do_not_mix() {
+    let (room, suite) = Room::with_suite(6, &slow("shared"));
+    let first = room.adeval("bench").arg(&suite).start();
+    wait_for("the first results", || {
+        RunDir::find_in(&room.path("runs")).is_some_and(|run| run.results() > 0)
+    });
+    room.adeval("bench").arg(&suite).run().refused(1, &["in use by another adeval process", "shared-"]);
+    first.wait().done();
+    let run = room.run_in("runs");
+    assert_eq!(run.board_bytes(), undisturbed(&room, &suite).board_bytes());
+}
