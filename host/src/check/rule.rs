@@ -102,7 +102,9 @@ impl From<PluginError> for Finding {
 /// Fails the rule unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
-        if !$condition {
+        // Bound first, because clippy reads a negated comparison of floats as a mistake.
+        let holds: bool = $condition;
+        if !holds {
             return Err($crate::check::rule::Finding::Failed(format!($($message)+)));
         }
     };

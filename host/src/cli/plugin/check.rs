@@ -156,7 +156,7 @@ fn options(args: &CheckArgs, library: &Path) -> Result<CheckOptions, Stop> {
         skip: args.skip.clone(),
         components: args.component.clone(),
         timeout,
-        memory_limit: (memory > 0).then(|| memory << 20),
+        memory_limit: (memory > 0).then_some(memory << 20),
         jobs: args.jobs,
         seed: args.seed,
         reproduce: args.reproduce,
