@@ -18,13 +18,18 @@ const PLUGINS: [&str; 6] = [
 ];
 
 /// Files of the workspace that go along: what the default suite reads, and what the licences ask for.
-const FILES: [&str; 8] = [
+const FILES: [&str; 13] = [
     "CHANGELOG.md",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
     "docs",
-    "fixtures",
+    "fixtures/NOTICE.md",
+    "fixtures/README.md",
+    "fixtures/products",
+    "fixtures/reference",
+    "fixtures/suites",
+    "fixtures/weights",
     "plugins/photo-background/NOTICE.md",
     "schemas",
 ];
