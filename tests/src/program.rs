@@ -37,7 +37,8 @@ pub struct Ended {
     pub stdout: String,
     /// What it wrote to stderr.
     pub stderr: String,
-    what: String,
+    /// What it was called with, so that a failed assertion shows it.
+    pub what: String,
 }
 
 impl Program {
@@ -202,8 +203,11 @@ impl Ended {
     #[track_caller]
     pub fn refused(self, code: i32, words: &[&str]) -> Self {
         let ended = self.with_code(code);
-        let told: Vec<&str> =
-            ended.stderr.lines().filter(|line| !line.starts_with("warning: ") && !is_progress(line)).collect();
+        let told: Vec<&str> = ended
+            .stderr
+            .lines()
+            .filter(|line| !line.starts_with("warning: ") && !is_progress(line))
+            .collect();
         let errors = told.iter().filter(|line| line.starts_with("error: ")).count();
         assert_eq!(errors, 1, "there must be one message: {ended:#?}");
         assert!(told.len() <= 2, "a message is a line or two: {ended:#?}");
@@ -225,8 +229,7 @@ impl Ended {
     /// When it is not.
     #[track_caller]
     pub fn speaks_plainly(&self) {
-        for dump in
-            ["panicked at", "RUST_BACKTRACE", "stack backtrace", "Os {", "Some(", "Err(", " { kind:"]
+        for dump in ["panicked at", "RUST_BACKTRACE", "stack backtrace", "Os {", "Some(", "Err(", " { kind:"]
         {
             assert!(!self.stderr.contains(dump), "{dump:?} is for programmers: {self:#?}");
         }
