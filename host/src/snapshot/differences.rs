@@ -64,10 +64,10 @@ pub enum Change {
         /// Which.
         changes: Vec<JsonChange>,
     },
-    /// Another direction in the space of features.
+    /// Another place in the space of features.
     Embedding {
-        /// Cosine distance, 0 to 2; absent when the vectors are of different lengths.
-        cosine: Option<f64>,
+        /// Length of the change over the old vector's; absent when the vectors are of different lengths.
+        distance: Option<f64>,
         /// What is allowed.
         allowed: f64,
     },
@@ -94,9 +94,10 @@ pub fn compare(old: &Snapshot, new: &Snapshot, tolerances: &Tolerances) -> Vec<D
     });
     let pixels = layer(Layer::Pixels, &old.images, &new.images, |a, b| pixels(a, b, tolerances));
     let embeddings = layer(Layer::Embeddings, &old.embeddings, &new.embeddings, |a, b| {
-        let allowed = tolerances.embeddings.cosine;
-        let cosine = cosine_distance(a, b);
-        (!cosine.is_some_and(|distance| distance <= allowed)).then_some(Change::Embedding { cosine, allowed })
+        let allowed = tolerances.embeddings.relative;
+        let distance = distance(a, b);
+        (!distance.is_some_and(|distance| distance <= allowed))
+            .then_some(Change::Embedding { distance, allowed })
     });
     let metrics = layer(Layer::Metrics, &old.metrics, &new.metrics, |a, b| {
         let changes = changes(a, b, &tolerances.metrics);
@@ -146,17 +147,16 @@ pub(super) fn decode(png: &[u8]) -> Result<image::RgbImage, String> {
         .map_err(|error| error.to_string())
 }
 
-/// One minus the cosine; `None` for vectors of different lengths. Equal vectors have none, zeros too.
-fn cosine_distance(a: &[f32], b: &[f32]) -> Option<f64> {
-    if a.len() != b.len() {
+/// The length of the change over the old vector's length; `None` for vectors of different lengths. From zeros, or with a
+/// NaN, every change is infinite.
+fn distance(old: &[f32], new: &[f32]) -> Option<f64> {
+    if old.len() != new.len() {
         return None;
     }
-    if a == b {
-        return Some(0.0);
-    }
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-    let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
-    Some(if cosine.is_finite() { (1.0 - cosine).max(0.0) } else { 2.0 })
+    let length = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let change = length(&mut old.iter().zip(new).map(|(a, b)| f64::from(*b) - f64::from(*a)));
+    let relative = change / length(&mut old.iter().map(|v| f64::from(*v)));
+    Some(if change == 0.0 { 0.0 } else { Some(relative).filter(|d| d.is_finite()).unwrap_or(f64::INFINITY) })
 }
 
 impl Snapshot {
@@ -200,14 +200,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cosine_distance_is_of_direction_alone() {
-        assert_eq!(cosine_distance(&[1.0, 0.0], &[0.0, 2.0]), Some(1.0));
-        assert!(cosine_distance(&[1.0, 2.0], &[2.0, 4.0]).unwrap() < 1e-12);
-        assert_eq!(cosine_distance(&[0.0], &[0.0]), Some(0.0));
-        assert_eq!(
-            (cosine_distance(&[0.0], &[1.0]), cosine_distance(&[f32::NAN], &[1.0])),
-            (Some(2.0), Some(2.0))
-        );
-        assert_eq!(cosine_distance(&[1.0], &[1.0, 1.0]), None);
+    fn the_distance_of_vectors_is_of_direction_and_scale() {
+        assert_eq!(distance(&[3.0, 4.0], &[3.0, 4.5]), Some(0.1));
+        assert_eq!(distance(&[1.0, 2.0], &[2.0, 4.0]), Some(1.0));
+        assert_eq!((distance(&[0.0], &[0.0]), distance(&[0.0], &[1.0])), (Some(0.0), Some(f64::INFINITY)));
+        assert_eq!(distance(&[f32::NAN], &[1.0]), Some(f64::INFINITY));
+        assert_eq!(distance(&[1.0], &[1.0, 1.0]), None);
     }
 }

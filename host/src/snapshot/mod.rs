@@ -1,7 +1,7 @@
 //! Snapshots of a suite: what its first products gave when somebody looked and agreed, kept beside the suite's file.
 //!
 //! Four layers, from the cheapest to explain to the dearest: prompts (exact), metrics (numbers with a tolerance, nothing
-//! that a clock measures), embeddings (cosine distance) and pixels (the perceptual comparison of
+//! that a clock measures), embeddings (relative distance) and pixels (the perceptual comparison of
 //! [`adeval_sdk::testkit`]). A change in an upper layer explains one in a lower.
 //!
 //! [`take`] runs the suite; [`Snapshot::load`] and [`Snapshot::save`] keep it; [`compare`] finds the differences and

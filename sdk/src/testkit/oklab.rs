@@ -3,7 +3,7 @@
 //! OKLab (Ottosson 2020) takes cube roots of cone responses, so that one 8-bit step next to black is ten times as far as
 //! one in mid-grey. No display shows that step: light of the room falls on the screen. The reference viewing conditions of
 //! sRGB (IEC 61966-2-1) assume 1% of white; half of it is added here before the cube root, and lightness is stretched so
-//! that black is 0 and white 1 again. A step of one level in all channels then is 0.003 to 0.005 everywhere.
+//! that black is 0 and white 1 again. A step of one level in all channels then is 0.002 to 0.005 everywhere.
 
 use image::RgbImage;
 use std::sync::LazyLock;

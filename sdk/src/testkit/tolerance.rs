@@ -13,8 +13,7 @@ pub struct Tolerance {
     pub window: u32,
     /// Share of a window's pixels that may differ, 0 to 1; antialiasing does not count.
     pub window_share: f64,
-    /// HyAB length of the mean colour change of a window, 0 to 1. One level of grey is 0.003 to 0.005; a CIEDE2000 of 3 is
-    /// at least 0.0058.
+    /// HyAB length of the mean colour change of a window, 0 to 1. One level of grey is 0.002 to 0.005.
     pub window_shift: f64,
     /// Pixels by which an antialiased edge may move and still be excused, 0 to 1; 0 excuses no antialiasing.
     pub edge_shift: f64,

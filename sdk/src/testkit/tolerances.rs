@@ -25,13 +25,14 @@ pub struct Tolerances {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmbeddingTolerance {
-    /// Largest cosine distance (one minus cosine similarity), 0 to 2.
-    pub cosine: f64,
+    /// Largest length of the change over the old vector's length, at least 0. Unlike a cosine it sees a change of scale,
+    /// which a Frechet distance sees too.
+    pub relative: f64,
 }
 
 impl Default for EmbeddingTolerance {
     fn default() -> Self {
-        Self { cosine: 1e-3 }
+        Self { relative: 0.02 }
     }
 }
 
@@ -139,7 +140,7 @@ fn limits(table: Table) -> Result<Tolerances, String> {
         table.try_into().map_err(|e: toml::de::Error| e.to_string().trim().to_owned())?;
     tolerances.pixels.check().map_err(|reason| format!("pixels.{reason}"))?;
     let numbers = [
-        ("embeddings.cosine", tolerances.embeddings.cosine),
+        ("embeddings.relative", tolerances.embeddings.relative),
         ("metrics.relative", tolerances.metrics.relative),
         ("metrics.absolute", tolerances.metrics.absolute),
     ];
@@ -161,7 +162,7 @@ mod tests {
         [platform.x86_64-linux.pixels]
         pixel = 0.2
         [platform.x86_64-linux-avx2.embeddings]
-        cosine = 0.5
+        relative = 0.5
         [platform.aarch64.pixels]
         pixel = 0.9
     ";
@@ -169,9 +170,9 @@ mod tests {
     #[test]
     fn the_longest_name_of_a_platform_has_the_last_word() {
         let avx2 = Tolerances::parse(FILE, "x86_64-linux-avx2").unwrap();
-        assert_eq!((avx2.pixels.pixel, avx2.pixels.window, avx2.embeddings.cosine), (0.2, 16, 0.5));
+        assert_eq!((avx2.pixels.pixel, avx2.pixels.window, avx2.embeddings.relative), (0.2, 16, 0.5));
         let mac = Tolerances::parse(FILE, "x86_64-macos-avx2").unwrap();
-        assert_eq!((mac.pixels.pixel, mac.pixels.window, mac.embeddings.cosine), (0.1, 16, 1e-3));
+        assert_eq!((mac.pixels.pixel, mac.pixels.window, mac.embeddings.relative), (0.1, 16, 0.02));
         // A name is not the start of a class inside a word.
         assert_eq!(Tolerances::parse(FILE, "aarch64_be-linux").unwrap().pixels.pixel, 0.1);
         assert_eq!(Tolerances::parse("", "x").unwrap(), Tolerances::default());
@@ -184,7 +185,7 @@ mod tests {
         assert!(typo.contains("platform.riscv64") && typo.contains("pixle"), "{typo}");
         assert!(reason("[default.pixels]\npixel = 2").contains("pixels.pixel = 2"));
         assert!(reason("[default.pixels]\nwindow = 1").contains("pixels.window = 1"));
-        assert!(reason("[default.embeddings]\ncosine = nan").contains("embeddings.cosine"));
+        assert!(reason("[default.embeddings]\nrelative = nan").contains("embeddings.relative"));
         assert!(reason("[defaults]").contains("defaults"));
     }
 

@@ -67,10 +67,10 @@ pub fn of_difference(difference: &Difference) -> String {
                 text += &format!("  and {} more values\n", changes.len() - MOST_VALUES);
             }
         }
-        Change::Embedding { cosine: Some(cosine), allowed } => {
-            text += &format!("  cosine distance {cosine:.6} ({allowed} is allowed)\n");
+        Change::Embedding { distance: Some(distance), allowed } => {
+            text += &format!("  changed by {distance:.4} of its length ({allowed} is allowed)\n");
         }
-        Change::Embedding { cosine: None, .. } => text += "  a vector of another length\n",
+        Change::Embedding { distance: None, .. } => text += "  a vector of another length\n",
         Change::Pixels { comparison, flip, evidence } => {
             text += &comparison.to_string();
             if let Some(flip) = flip {
