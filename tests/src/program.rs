@@ -171,7 +171,6 @@ impl Ended {
     ///
     /// # Panics
     /// When it is another.
-    #[must_use]
     #[track_caller]
     pub fn with_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");

@@ -1,5 +1,7 @@
 //! Two libraries with a component of one id: each stays what it is, also in one process.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
 use adeval_host::plugin::{Discovery, DiscoveryOptions, Isolation, Loader};
 use adeval_sdk::client::BackgroundClient;
 use adeval_sdk::prelude::*;

@@ -1,5 +1,7 @@
 //! Image files of every kind: good ones are used, and a bad one costs its product only.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
 use adeval_tests::{Room, RunDir, Suite, pictures};
 use image::DynamicImage;
 use serde_json::json;

@@ -1,5 +1,7 @@
 //! `adeval plugin list` and `inspect`: what is there, and what is no plugin.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
 use adeval_tests::{Ended, Room, built};
 use object::{Object, ObjectSection, ObjectSymbol};
 use serde_json::Value;

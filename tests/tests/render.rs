@@ -1,5 +1,7 @@
 //! `adeval render`: creatives of one's own products.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
 use adeval_tests::{Room, Suite, built, pictures};
 use serde_json::Value;
 use std::fs;

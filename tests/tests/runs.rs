@@ -1,5 +1,7 @@
 //! `adeval runs`: what was run before.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
 use adeval_tests::{Room, RunDir, Suite, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
