@@ -1,6 +1,6 @@
 //! The conformance check: does a plugin keep the contract, so that a bench with it can be trusted?
 //!
-//! Every rule ([`rule`]) is tried on every component it applies to, each time in a process of its own ([`process`]), so
+//! Every rule (`rule`) is tried on every component it applies to, each time in a process of its own (`process`), so
 //! that a plugin that aborts, hangs or eats memory costs one line of the report and nothing else. [`rules`] holds them by
 //! theme; `pages/` explains each to the author of a plugin that breaks it.
 

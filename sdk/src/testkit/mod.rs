@@ -4,7 +4,7 @@
 //! [`compare`] does neither: it looks at every small window, excuses antialiasing where an edge stayed in place, and says
 //! which rule failed, where, by how much, and which tolerance would have passed. [`evidence`] shows it.
 //!
-//! With the feature `testkit`, [`assert_creative_snapshot!`](crate::assert_creative_snapshot) keeps accepted creatives as
+//! With the feature `testkit`, `assert_creative_snapshot!` keeps accepted creatives as
 //! insta's binary snapshots, so that `cargo insta review` and `cargo insta accept` work as for any other snapshot:
 //!
 //! ```toml

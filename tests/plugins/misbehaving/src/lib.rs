@@ -10,7 +10,7 @@
 //! - reward models: `brightness`, `slow-brightness`, `nan-preference`, `ctr-above-one`, `loses-an-answer`, `aborts-on-a-pair`
 //! - image embedders: `mean-colour`, `nan-features`
 //!
-//! In [`subtle`] are those whose answers look right and are wrong: they are for the conformance check.
+//! In `subtle` are those whose answers look right and are wrong: they are for the conformance check.
 //!
 //! What could endanger the machine is bounded by the component itself.
 
