@@ -39,7 +39,7 @@
 //! export_plugin! { background_generator: [Flat] }
 //! ```
 //!
-//! Build it as a `cdylib`, and a suite can name it: `adeval bench --plugins DIR --suite FILE`.
+//! Build it as a `cdylib`, and a suite can name it: `adeval bench SUITE --plugins DIR`.
 
 pub mod abi;
 mod background;
