@@ -73,7 +73,7 @@ pub fn go(
     session: Session,
 ) -> Result<Finish, Stop> {
     let cancel = interrupt::listen()?;
-    let installed = plugins.open()?;
+    let installed = plugins.open(cancel)?;
     let matting = CutOutNetwork::default();
     let report = Report::new(session.quiet);
     let services = Services { plugins: &installed, matting: &matting, progress: &report, cancel };
@@ -85,8 +85,29 @@ pub fn go(
     } else {
         output::print(&page(&outcome))?;
     }
+    tell_failures(&outcome);
     let failed = outcome.board.rows.iter().any(|row| !row.failures.is_empty());
     Ok(Finish::with_failures(failed || outcome.unusable_products > 0))
+}
+
+/// Failures told after a board, at most; the rest is in its files.
+const FAILURES_TOLD: usize = 5;
+
+fn tell_failures(outcome: &BenchOutcome) {
+    let failures: Vec<_> = outcome
+        .board
+        .rows
+        .iter()
+        .flat_map(|row| row.failures.iter().map(|failure| (&row.entry, failure)))
+        .collect();
+    for (entry, failure) in failures.iter().take(FAILURES_TOLD) {
+        let whole = failure.product.is_empty();
+        let of = if whole { String::new() } else { format!(", product \"{}\"", failure.product) };
+        output::warn(&format!("{entry}{of}: {}", failure.message));
+    }
+    if let Some(more) = failures.len().checked_sub(FAILURES_TOLD).filter(|more| *more > 0) {
+        output::warn(&format!("{more} more failures are in {}/result.json", outcome.run_dir.display()));
+    }
 }
 
 fn as_json(outcome: &BenchOutcome) -> Result<serde_json::Value, Stop> {

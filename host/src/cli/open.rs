@@ -5,6 +5,7 @@ use super::output;
 use crate::bench::Installed;
 use crate::plugin::{Catalogue, Discovery, DiscoveryOptions, Isolation, Loader};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Where plugins are and how they run.
@@ -21,6 +22,9 @@ pub struct PluginArgs {
     /// The most time that one call of a plugin may take; then its process is killed.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
+    /// The most time to start a plugin and load its weights [default: 600].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    start_timeout: Option<Duration>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -38,8 +42,9 @@ impl PluginArgs {
         Discovery::new(DiscoveryOptions { directories, ..DiscoveryOptions::default() }).scan()
     }
 
-    /// Looks for plugins and tells what it could not use; a place that was named must be usable.
-    pub fn open(&self) -> Result<Installed, Stop> {
+    /// Looks for plugins and tells what it could not use; a place that was named must be usable. `stop`, once set, ends
+    /// workers that are still starting.
+    pub fn open(&self, stop: &'static AtomicBool) -> Result<Installed, Stop> {
         let catalogue = self.scan();
         let named = |path: &PathBuf| {
             self.directories.iter().any(|d| d == path || d.canonicalize().is_ok_and(|d| d == *path))
@@ -49,7 +54,7 @@ impl PluginArgs {
         }
         catalogue.failures().iter().for_each(|failure| output::warn(&failure.error.to_string()));
         catalogue.warnings().iter().for_each(|warning| output::warn(warning));
-        Ok(Installed { catalogue, loader: self.loader() })
+        Ok(Installed { catalogue, loader: Loader { stop: Some(stop), ..self.loader() } })
     }
 
     fn loader(&self) -> Loader {
@@ -59,6 +64,9 @@ impl PluginArgs {
         }
         if let Some(timeout) = self.timeout {
             loader.timeout = timeout;
+        }
+        if let Some(timeout) = self.start_timeout {
+            loader.start_timeout = timeout;
         }
         loader
     }

@@ -140,7 +140,7 @@ pub fn run(args: &RenderArgs, session: Session) -> Result<Finish, Stop> {
     let Products { good, bad, warnings } = products::load(&args.input, args.limit, &matting)?;
     warnings.iter().for_each(|warning| output::warn(warning));
     bad.iter().for_each(|bad| output::warn(&format!("{}; it is left out", bad.message)));
-    let installed = args.plugins.open()?;
+    let installed = args.plugins.open(cancel)?;
     let report = Report::new(session.quiet);
     let services = Services { plugins: &installed, matting: &matting, progress: &report, cancel };
     let job = RenderJob { suite, products: good, prompt: args.prompt.clone(), out: args.out.clone() };

@@ -134,7 +134,7 @@ impl<'a> Work<'a> {
     /// What the suite gives now; what the last run made and still holds is not made again.
     fn take(&self, products: usize) -> Result<Taken, Stop> {
         let cancel = interrupt::listen()?;
-        let installed = self.plugins.open()?;
+        let installed = self.plugins.open(cancel)?;
         let matting = CutOutNetwork::default();
         let report = Report::new(self.session.quiet);
         let services = Services { plugins: &installed, matting: &matting, progress: &report, cancel };

@@ -9,7 +9,7 @@ use super::worker::WorkerOptions;
 use adeval_sdk::{Endpoint, Environment, Manifest, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Where components live.
@@ -32,6 +32,8 @@ pub struct Loader {
     pub timeout: Duration,
     /// The most time to start a process, and again to create a component (it may load gigabytes of weights).
     pub start_timeout: Duration,
+    /// Set from elsewhere, it ends a worker that is still starting.
+    pub stop: Option<&'static AtomicBool>,
     /// Where the workers' output goes, one file a component; nowhere without one.
     pub log_dir: Option<PathBuf>,
     /// How many processes in a row may be lost, without one answer in between, before the component is given up.
@@ -47,6 +49,7 @@ impl Default for Loader {
             isolation: Isolation::default(),
             timeout: defaults.call_timeout,
             start_timeout: Duration::from_secs(600),
+            stop: None,
             log_dir: None,
             max_restarts: 3,
             executable: None,
@@ -127,6 +130,7 @@ impl Loader {
             log: self.log_dir.as_ref().map(|directory| directory.join(file)),
             call_timeout: self.timeout,
             start_timeout: self.start_timeout,
+            stop: self.stop,
             executable: self.executable.clone(),
             ..WorkerOptions::new(&entry.path, entry.full_name())
         }

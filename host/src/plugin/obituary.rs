@@ -33,5 +33,9 @@ mod tests {
     fn signals_and_codes_are_told_apart() {
         assert_eq!(obituary(&ExitStatus::from_raw(3 << 8)), "exited with code 3");
         assert_eq!(obituary(&ExitStatus::from_raw(6)), "was ended by signal 6 (abort)");
+        assert!(
+            obituary(&ExitStatus::from_raw(7)).contains("truncated file"),
+            "as loading half of a library does"
+        );
     }
 }

@@ -12,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Names another program than the running one to be started as worker.
@@ -39,6 +40,8 @@ pub struct WorkerOptions {
     pub call_timeout: Duration,
     /// The most time to start the process and load the library, and to create a component.
     pub start_timeout: Duration,
+    /// Set from elsewhere, it ends a process that is still starting; calls are ended through their own context.
+    pub stop: Option<&'static AtomicBool>,
     /// The program to start with the argument `__worker`; else [`WORKER_EXE`], else this program.
     pub executable: Option<PathBuf>,
 }
@@ -52,6 +55,7 @@ impl WorkerOptions {
             log: None,
             call_timeout: Duration::from_secs(600),
             start_timeout: Duration::from_secs(120),
+            stop: None,
             executable: None,
         }
     }
@@ -88,6 +92,7 @@ pub struct Worker {
     last_id: u64,
     call_timeout: Duration,
     start_timeout: Duration,
+    stop: Option<&'static AtomicBool>,
     after: After,
     lost: bool,
 }
@@ -117,6 +122,7 @@ impl Worker {
             last_id: 0,
             call_timeout: options.call_timeout,
             start_timeout: options.start_timeout,
+            stop: options.stop,
             after: After::default(),
             lost: false,
         };
@@ -286,6 +292,9 @@ impl Worker {
                 Ok(None) => {}
                 Err(ReadError::Closed | ReadError::Io(_)) => return Err(self.died(what)),
                 Err(ReadError::Malformed(e)) => return Err(self.broke(&format!("{what}: {e}"))),
+            }
+            if cx.is_none() && self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Err(self.bury(ErrorKind::Cancelled, &format!("{what} was stopped")));
             }
             if cancelled.is_none() && cx.is_some_and(CallContext::is_cancelled) {
                 cancelled = Some(Instant::now());

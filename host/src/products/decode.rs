@@ -1,6 +1,6 @@
 //! Image files of unknown make, decoded within limits.
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage, RgbaImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -41,6 +41,9 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     if reader.format().is_none() {
         return Err("this is no PNG, JPEG or WebP image; convert it".into());
     }
+    if reader.format() == Some(ImageFormat::Jpeg) && is_cut_off(bytes) {
+        return Err("the image is truncated or damaged (a JPEG without its end); write it again".into());
+    }
     let mut decoder = reader.into_decoder().map_err(|e| explain(&e))?;
     // The header alone is read so far: a lie about the size has cost nothing yet.
     let (width, height) = decoder.dimensions();
@@ -59,6 +62,25 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     let mut image = DynamicImage::from_decoder(decoder).map_err(|e| explain(&e))?;
     image.apply_orientation(orientation);
     Ok(image)
+}
+
+/// Whether a JPEG has no end marker after its first scan begins. The decoder fills what is missing with grey, without a
+/// word; and a thumbnail inside the header has an end of its own.
+fn is_cut_off(jpeg: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    const END: [u8; 2] = [0xff, 0xd9];
+    let mut rest = jpeg.get(2..).unwrap_or_default();
+    while let [0xff, kind, high, low, ..] = rest {
+        if *kind == START_OF_SCAN {
+            return memchr::memmem::find(rest, &END).is_none();
+        }
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        // A marker may be preceded by any number of fill bytes.
+        let skip = if *kind == 0xff { 1 } else { 2 + length };
+        rest = rest.get(skip..).unwrap_or_default();
+    }
+    // The decoder finds what is wrong with a header.
+    false
 }
 
 fn explain(error: &ImageError) -> String {

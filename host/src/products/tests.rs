@@ -93,6 +93,19 @@ fn sixteen_bits_grey_palette_and_cmyk_are_converted() {
     assert_eq!(products.good[1].image.as_rgba().unwrap().get_pixel(3, 0).0[3], 0);
 }
 
+/// The decoder would fill the rest with grey, and the product would be judged by it.
+#[test]
+fn half_a_jpeg_is_truncated_and_a_whole_one_with_a_tail_is_not() {
+    let whole: &[u8] = include_bytes!("cmyk.jpg");
+    let dir = folder(&[
+        ("half.jpg", whole[..whole.len() - 20].to_vec()),
+        ("tail.jpg", [whole, b"what a camera appends"].concat()),
+    ]);
+    let products = load(dir.path(), None, &LeftHalf).unwrap();
+    assert_eq!(products.good.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), ["tail"]);
+    assert!(products.bad[0].message.contains("half.jpg: the image is truncated"), "{:?}", products.bad);
+}
+
 /// Two by one pixels of a palette of one colour.
 fn palette_png() -> Vec<u8> {
     b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x02\x00\x00\x00\x01\

@@ -43,5 +43,15 @@ fn plain(message: &str) -> String {
         };
         return format!("unknown {what} \"{name}\"; known: {}{mend}", known.join(", "));
     }
-    message.trim().to_owned()
+    RUST_TYPES.iter().fold(message.trim().to_owned(), |message, (name, words)| message.replace(name, words))
 }
+
+/// Serde's names for types, and ours.
+const RUST_TYPES: [(&str, &str); 6] = [
+    ("expected u32", "expected an integer from 0 to 4294967295"),
+    ("expected u64", "expected an integer of at least 0"),
+    ("expected usize", "expected an integer of at least 0"),
+    ("expected f64", "expected a number"),
+    ("expected an array of length 2", "expected two numbers"),
+    ("floating point", "number"),
+];

@@ -32,8 +32,9 @@ pub fn of_test(work: &Work<'_>, tested: &Tested) -> String {
     page += &match differences.len() {
         0 => "Everything is as it was accepted.\n".to_owned(),
         count => format!(
-            "\n{count} differences; the report and the pictures are in {}\n\
+            "\n{count} difference{}; the report and the pictures are in {}\n\
              If they are wanted: adeval snapshot review {suite}, or all at once: adeval snapshot accept {suite}\n",
+            if count == 1 { "" } else { "s" },
             work.out.display()
         ),
     };
