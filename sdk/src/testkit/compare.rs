@@ -154,6 +154,11 @@ impl Comparison {
     }
 }
 
+/// HyAB length of a mean, from the sum over an area.
+fn mean_length(sum: [f64; 3], area: u64) -> f64 {
+    hyab(sum.map(|s| (s / area as f64) as f32)).into()
+}
+
 /// The pixels' differences, independent of the limits on them.
 pub(super) struct Differences {
     width: usize,
@@ -205,8 +210,17 @@ impl Differences {
             let scale = if self.distance[at] > clip { clip / self.distance[at] } else { 1.0 };
             self.change[at].map(|c| f64::from(c * scale))
         };
-        let length = |sum: [f64; 3], area: u64| f64::from(hyab(sum.map(|s| (s / area as f64) as f32)));
-        Sums::new(self.width, self.height, change).worst(side, length)
+        Sums::new(self.width, self.height, change).worst(side, mean_length)
+    }
+
+    /// HyAB length of the mean change of a window, whole: what a reader is told.
+    fn shift_of(&self, region: Region) -> f64 {
+        let row =
+            |y: u32| (region.x..region.x + region.width).map(move |x| y as usize * self.width + x as usize);
+        let inside = (region.y..region.y + region.height).flat_map(row).filter(|at| !self.excused[*at]);
+        let mut sum = [0.0; 3];
+        inside.for_each(|at| sum.iter_mut().zip(self.change[at]).for_each(|(sum, c)| *sum += f64::from(c)));
+        mean_length(sum, region.area())
     }
 
     fn judge(&self, tolerance: &Tolerance) -> Comparison {
@@ -218,7 +232,8 @@ impl Differences {
         }
         let (region, shift) = self.most_shifted(tolerance.window_shift, tolerance.window);
         if shift > tolerance.window_shift {
-            violations.push(Violation::WindowShift { region, shift, allowed: tolerance.window_shift });
+            let (shift, allowed) = (self.shift_of(region), tolerance.window_shift);
+            violations.push(Violation::WindowShift { region, shift, allowed });
         }
         let count = self.distance.len() as f64;
         let over = |at: &usize| f64::from(self.distance[*at]) > tolerance.pixel;
