@@ -100,8 +100,8 @@ fn rescoring_calls_no_generator() {
     assert_eq!(before, 3);
     let judged = room.suite(&suite.clone().judge("slow-brightness"));
     let json = room.adeval("--json bench --rescore").arg(&judged).run().done().json();
-    // Two scores and two orders of one pair, for each of three products.
-    assert_eq!(json["computed"], 3 * (2 + 2), "{json}");
+    // Two scores, two orders of one pair, and the fidelity of two creatives anew, for each of three products.
+    assert_eq!(json["computed"], 3 * (2 + 2 + 2), "{json}");
     assert_eq!((room.run_in("runs").images(), painted(run.logs())), (images, before));
 }
 
@@ -127,7 +127,7 @@ fn a_limit_takes_the_first_products() {
 fn what_failed_is_tried_again_when_asked_for() {
     let (room, file) = Room::with_suite(3, &Suite::new("again").entry("a", "sleeps", "milliseconds = 700"));
     let failed = room.adeval("bench --timeout 0.3").arg(&file).run().with_code(3);
-    assert!(failed.stdout.contains("timed out"), "{failed:?}");
+    assert!(failed.stderr.contains("timed out"), "{failed:?}");
     let run = room.run_in("runs");
     assert_eq!(run.coverage("a"), (0, 3));
     let unasked = room.adeval("--json bench").arg(&file).run().with_code(3).json();

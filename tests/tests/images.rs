@@ -103,7 +103,9 @@ fn a_bad_image_costs_its_product_and_is_named_with_the_mend() {
     assert_eq!(run.coverage("e"), (1, 8));
     let failures = run.failures("e");
     for (name, _, words) in bad {
-        let warned: Vec<&str> = ended.warnings().into_iter().filter(|line| line.contains(name)).collect();
+        let start = format!("product \"{name}\": ");
+        let warned: Vec<&str> =
+            ended.warnings().into_iter().filter(|line| line.starts_with(&start)).collect();
         assert!(warned.len() == 1 && warned[0].contains(words), "{name}: {words:?} in {ended:#?}");
         let message = failures.iter().find(|(product, _)| product == name).map(|(_, message)| message);
         assert!(message.is_some_and(|m| m.contains(words)), "{name} is not on the board: {failures:?}");

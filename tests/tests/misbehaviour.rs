@@ -38,6 +38,9 @@ impl Outcome {
             }
             assert!(message.lines().count() == 1 && message.chars().count() < 500, "{product}: {message}");
         }
+        let told = ended.warnings();
+        let is_told = |line: &&str| line.starts_with("bad") && words.iter().all(|word| line.contains(word));
+        assert!(told.iter().any(is_told), "nobody is told why: {told:#?}");
     }
 }
 
@@ -89,6 +92,14 @@ fn a_hang_is_ended_by_the_timeout() {
     let outcome = bench(&beside("hangs", ""), "--timeout 0.5");
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     outcome.all_of_bad_failed(&["timed out", "misbehaving/hangs", "0.5 s"]);
+}
+
+#[test]
+fn a_hang_at_its_creation_is_ended_by_the_timeout_of_starts() {
+    let started = Instant::now();
+    let outcome = bench(&beside("hangs-in-create", ""), "--start-timeout 0.5");
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    outcome.all_of_bad_failed(&["timed out", "misbehaving/hangs-in-create", "0.5 s"]);
 }
 
 #[test]

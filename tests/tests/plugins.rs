@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
 
+use adeval_sdk::ContractVersion;
 use adeval_tests::{Ended, Room, built};
 use object::{Object, ObjectSection, ObjectSymbol};
 use serde_json::Value;
@@ -30,7 +31,8 @@ fn a_list_shows_what_each_component_is() {
     assert_eq!(list["components"].as_array().map(Vec::len), Some(4), "{list}");
     let scene = component(&list, "scene-background");
     assert_eq!(scene["kind"], "background-generator");
-    assert_eq!((&scene["contract"], &scene["trainable"]), (&"1.0".into(), &false.into()));
+    let contract = ContractVersion::CURRENT.to_string();
+    assert_eq!((&scene["contract"], &scene["trainable"]), (&contract.into(), &false.into()));
     assert_eq!(scene["digest"].as_str().map(str::len), Some(64), "{scene}");
     assert!(Path::new(scene["path"].as_str().unwrap_or_default()).is_file(), "{scene}");
     for key in ["failures", "warnings"] {
@@ -103,7 +105,8 @@ fn of_contract_nine() -> Vec<u8> {
     let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
     let (start, _) = section.file_range().unwrap();
     let at = usize::try_from(start + symbol.address() - section.address()).unwrap();
-    assert_eq!(bytes[at..at + 4], (1_u32 << 16).to_le_bytes(), "the contract is version 1.0 now");
+    let current = ContractVersion::CURRENT.packed();
+    assert_eq!(bytes[at..at + 4], current.to_le_bytes(), "this is where the version is");
     bytes[at..at + 4].copy_from_slice(&(9_u32 << 16).to_le_bytes());
     bytes
 }
@@ -133,7 +136,7 @@ fn files_that_are_no_plugins_are_named_and_the_good_ones_listed() {
         ("libtruncated.so", "truncated"),
         ("libtext.so", "is not an adeval plugin"),
         ("libempty.so", "is not an adeval plugin"),
-        ("libfuture.so", "was built for contract 9.0, this host speaks 1.0"),
+        ("libfuture.so", "was built for contract 9.0, this host speaks 1."),
     ] {
         let failure = failures.iter().find(|f| f["path"].as_str().is_some_and(|p| p.ends_with(name)));
         let message = failure.and_then(|f| f["error"]["message"].as_str()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Background generators whose answers are not what was asked for.
 
 use crate::component::{Nothing, paint, paint_grey};
+use adeval_sdk::endpoint::method;
 use adeval_sdk::prelude::*;
 use adeval_sdk::{ComponentManifest, Endpoint, Kind, Library, Message, encode};
 use serde::Serialize;
@@ -35,12 +36,15 @@ impl BackgroundGenerator for ReturnsTooMany {
     }
 }
 
-/// A component that answers every message with what `answer` makes: past the sdk, which would notice.
+/// A component that answers every wish for creatives with what `answer` makes: past the sdk, which would notice.
 struct Forger(fn() -> Result<Message>);
 
 impl Endpoint for Forger {
-    fn call(&self, _: &str, _: Message, _: &CallContext<'_>) -> Result<Message> {
-        (self.0)()
+    fn call(&self, name: &str, _: Message, _: &CallContext<'_>) -> Result<Message> {
+        match name {
+            method::BACKGROUND_GENERATE => (self.0)(),
+            _ => Err(PluginError::unsupported(format!("a forger has no method \"{name}\""))),
+        }
     }
 }
 
