@@ -60,10 +60,14 @@ fn contracts_that_this_host_does_not_speak_are_refused_in_one_sentence() {
 }
 
 #[test]
-fn a_copy_that_claims_the_same_contract_is_let_in() {
+fn each_minor_version_up_to_the_hosts_is_let_in() {
     let directory = tempfile::tempdir().unwrap();
-    let path = changed(directory.path(), "same.so", |bytes| claim(bytes, ContractVersion::CURRENT));
-    assert_eq!(abi::load(&path).unwrap().manifest().contract, ContractVersion::CURRENT);
+    let ContractVersion { major, minor } = ContractVersion::CURRENT;
+    for minor in 0..=minor {
+        let theirs = ContractVersion { major, minor };
+        let path = changed(directory.path(), &format!("{theirs}.so"), |bytes| claim(bytes, theirs));
+        assert_eq!(abi::load(&path).unwrap().manifest().library, "echo-plugin");
+    }
 }
 
 #[test]
