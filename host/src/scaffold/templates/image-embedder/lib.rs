@@ -59,7 +59,7 @@ impl ImageEmbedder for Embedder {
 
     fn embed(&self, request: &EmbedRequest, cx: &CallContext<'_>) -> Result<Embedding> {
         if request.spatial {
-            return Err(PluginError::unsupported("{{name}} has no spatial features"));
+            return Err(PluginError::unsupported("there are no spatial features"));
         }
         let pixels = request.image.to_rgb();
         let mut vector = Vec::with_capacity(9 * (self.grid * self.grid) as usize);
