@@ -2,6 +2,7 @@
 
 use adeval_tests::{Room, RunDir, Running, Suite, is_alive, wait_for};
 use rustix::process::Signal;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,27 @@ fn slow(name: &str) -> Suite {
         .judge("slow-brightness")
 }
 
-fn undisturbed(room: &Room, suite: &std::path::Path) -> RunDir {
+fn undisturbed(room: &Room, suite: &Path) -> RunDir {
     room.adeval("bench --runs undisturbed").arg(suite).run().done();
     room.run_in("undisturbed")
+}
+
+/// Kills a new bench when it has so many results; `None` when it was too quick for that.
+fn killed_at(at: usize, room: &Room, suite: &Path, runs: &str) -> Option<RunDir> {
+    let mut bench = room.adeval(&format!("bench --runs {runs}")).arg(suite).start();
+    let mut quick = false;
+    wait_for(&format!("{at} results"), || {
+        quick = bench.has_ended();
+        quick || RunDir::find_in(&room.path(runs)).is_some_and(|run| run.results() >= at)
+    });
+    if quick {
+        return None;
+    }
+    let workers = bench.workers();
+    bench.signal(Signal::KILL);
+    assert_eq!(bench.wait().signal, Some(9));
+    wait_for("the workers to follow their host", || !workers.iter().any(|&id| is_alive(id)));
+    Some(room.run_in(runs)).filter(|run| !run.is_finished())
 }
 
 #[test]
@@ -24,27 +43,19 @@ fn a_host_that_is_killed_anywhere_ends_with_the_same_board() {
     let whole = undisturbed(&room, &suite);
     let all = whole.results();
     assert!(all > 40, "too few results to stop between: {all}");
-    for at in [0, 1, all / 4, all / 2, all * 3 / 4, all - 2] {
-        let runs = format!("killed-{at}");
-        let mut bench = room.adeval(&format!("bench --runs {runs}")).arg(&suite).start();
-        wait_for(&format!("{at} results"), || {
-            assert!(!bench.has_ended(), "it ended before {at} of {all} results");
-            RunDir::find_in(&room.path(&runs)).is_some_and(|run| run.results() >= at)
+    for at in [0, 1, all / 4, all / 2, all * 3 / 4, all - 6] {
+        // On a busy machine the last results may come before they are seen.
+        let killed = (0..5).find_map(|attempt| {
+            let runs = format!("killed-{at}-{attempt}");
+            killed_at(at, &room, &suite, &runs).map(|run| (run, runs))
         });
-        let workers = bench.workers();
-        bench.signal(Signal::KILL);
-        assert_eq!(bench.wait().signal, Some(9));
-        let run = room.run_in(&runs);
-        assert!(!run.is_finished(), "it was too late to kill at {at}");
+        let (run, runs) = killed.unwrap_or_else(|| panic!("it was always too late to kill at {at} of {all}"));
         let kept = run.results();
-        wait_for("the workers to follow their host", || !workers.iter().any(|&id| is_alive(id)));
-
         let again = room.adeval(&format!("--json bench --runs {runs}")).arg(&suite).run().done();
-        let computed = again.json()["computed"].as_u64().unwrap_or_default();
+        let computed = again.json()["computed"].as_u64().unwrap_or_default() as usize;
         // An entry's peak memory is kept again only when it has grown.
         let entries = 2;
-        assert!(computed > 0 && computed as usize + kept + entries >= all, "{computed} and {kept} of {all}");
-        assert!(computed as usize <= all - at, "{computed} were computed though {kept} of {all} were there");
+        assert!(computed > 0 && (computed + kept).abs_diff(all) <= entries, "{computed} and {kept} of {all}");
         assert_eq!(run.board_bytes(), whole.board_bytes(), "killed at {at}");
         assert_eq!(run.images(), whole.images(), "killed at {at}");
     }

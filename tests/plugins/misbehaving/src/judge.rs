@@ -53,9 +53,9 @@ judge!(Brightness, "brightness", "Prefers the brighter creative", prefer_brighte
 judge!(
     SlowBrightness,
     "slow-brightness",
-    "The same, 10 ms an answer",
+    "The same, 25 ms an answer",
     |pair| {
-        sleep(Duration::from_millis(10));
+        sleep(Duration::from_millis(25));
         prefer_brighter(pair)
     },
     tenth
