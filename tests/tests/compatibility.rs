@@ -1,5 +1,6 @@
 //! A plugin of contract 1.0, built on the sdk of that time, in today's program; and today's plugins in a host of 1.0.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
 mod nested;
 
 use adeval_host::plugin::{CatalogueEntry, Discovery, DiscoveryOptions, Isolation, Loader, OpenPlugin};

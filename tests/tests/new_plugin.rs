@@ -1,5 +1,6 @@
 //! `adeval plugin new`: crates of every kind build, pass their own tests, are listed, and get into a board.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
 mod nested;
 
 use adeval_tests::{Program, Room, built};
