@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use super::SIDE;
 use crate::{ModelError, Result};
 
-/// Subtracted from all three channels. Believed to be the TensorFlow release's value; its source was not consulted.
+/// Subtracted from all three channels: `MEAN_RGB` of the TensorFlow release's `efficientnet_lite_builder.py`, where
+/// `STDDEV_RGB` is 128.
 const MEAN: f32 = 127.0;
 /// Divides after the subtraction; same standing as [`MEAN`].
 const STD: f32 = 128.0;
