@@ -178,7 +178,7 @@ fn what_cannot_be_made_is_refused_with_the_mend() {
 
 /// Without a clone there may still be fixtures above the folder; a suite names those, or says where products are to go.
 #[test]
-fn a_crate_on_a_registrys_sdk_has_products_or_says_where_they_go() {
+fn a_crate_on_an_sdk_from_a_registry_has_products_or_says_where_they_go() {
     let room = Room::with_plugins(&[]);
     let made = far_from_the_clone(&room).args(["background-generator", "dusk", "--sdk", "0.1"]).run();
     let made = made.with_code(0);
