@@ -92,4 +92,7 @@ fn a_folder_of_the_users_is_not_swept() {
     room.adeval("snapshot test --out mine").arg(&file).run().done();
     room.adeval("snapshot accept --out mine").arg(&file).run().done();
     assert_eq!(names(&room.path("mine")), ["notes.txt"]);
+    room.write("mine/differences/own.png", "keep");
+    room.adeval("snapshot accept --all --out mine").arg(&file).run().done();
+    assert_eq!(names(&room.path("mine")), ["differences", "notes.txt"]);
 }

@@ -152,14 +152,15 @@ impl<'a> Work<'a> {
         if run.join("run.json").exists() {
             std::fs::remove_dir_all(&run).map_err(|error| failed(&run, &error))?;
         }
-        let pictures = self.out.join("differences");
-        match std::fs::remove_dir_all(&pictures) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(&pictures, &error));
+        let (report, pictures) = (self.out.join("report.json"), self.out.join("differences"));
+        if report.exists() {
+            match std::fs::remove_dir_all(&pictures) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed(&pictures, &error));
+                }
+                _ => std::fs::remove_file(&report).map_err(|error| failed(&report, &error))?,
             }
-            _ => {}
         }
-        let _ = std::fs::remove_file(self.out.join("report.json"));
         // Not empty when it holds something of the user's.
         let _ = std::fs::remove_dir(&self.out);
         Ok(())
@@ -181,7 +182,9 @@ impl<'a> Work<'a> {
         let taken = self.take(old.manifest.products)?;
         let mut differences = snapshot::compare(&old, &taken.snapshot, &self.tolerances);
         snapshot::illustrate(&old, &taken.snapshot, &mut differences, &self.out.join("differences"))?;
-        Ok(Tested { old, taken, differences })
+        let tested = Tested { old, taken, differences };
+        crate::store::write_json(&self.out.join("report.json"), &self.report(&tested))?;
+        Ok(tested)
     }
 
     /// What programs read: also `report.json`.
@@ -213,11 +216,8 @@ fn test(work: &Work<'_>) -> Result<Finish, Stop> {
     // From nothing: a plugin that does not repeat itself is to be found out.
     work.forget()?;
     let tested = work.compare()?;
-    let report = work.report(&tested);
-    let file = work.out.join("report.json");
-    crate::store::write_json(&file, &report)?;
     if work.session.json {
-        output::print_json(&report)?;
+        output::print_json(&work.report(&tested))?;
     } else {
         output::print(&page::of_test(work, &tested))?;
     }
