@@ -21,7 +21,7 @@ fn flat() -> Image {
 
 fn colourful() -> Image {
     let stripe = |x: u32, _| {
-        image::Rgb(if x % 2 == 0 {
+        image::Rgb(if x.is_multiple_of(2) {
             [230, 40, 40]
         } else {
             [20, 60, 200]
