@@ -144,8 +144,10 @@ fn a_damaged_creative_is_made_again() {
     let images = run.images();
     let name = images.keys().next().unwrap();
     fs::write(run.path.join("images").join(&name[..2]).join(name), "no image").unwrap();
+    let records = || fs::read_to_string(run.path.join("records.jsonl")).unwrap();
+    let before = records();
     let json = room.adeval("--json bench").arg(&file).run().done().json();
-    assert_eq!(json["computed"], 1, "{json}");
+    assert_eq!(json["computed"], 1, "{}", &records()[before.len()..]);
     assert_eq!(run.images(), images);
 }
 
