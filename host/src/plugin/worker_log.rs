@@ -55,11 +55,16 @@ impl WorkerLog {
         let mut bytes = vec![0; usize::try_from(metadata.len().saturating_sub(from)).unwrap_or(0)];
         let read = self.file.read_at(&mut bytes, from).unwrap_or(0);
         let text = String::from_utf8_lossy(&bytes[..read]);
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| says_something(line)).collect();
         let words = lines[lines.len().saturating_sub(QUOTED_LINES)..].join(" / ");
         let skip = words.chars().count().saturating_sub(QUOTED_CHARS);
         words.chars().skip(skip).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
+}
+
+/// Rust's own advice to programmers takes the place of a line that says what happened.
+fn says_something(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE")
 }
 
 impl Drop for WorkerLog {
@@ -87,6 +92,8 @@ mod tests {
         for line in 0..2000 {
             writeln!(&log.file, "line {line}\n").unwrap();
         }
+        writeln!(&log.file, "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace")
+            .unwrap();
         assert_eq!(log.last_words(), "line 1994 / line 1995 / line 1996 / line 1997 / line 1998 / line 1999");
         assert!(std::fs::read_to_string(&path).unwrap().starts_with("of an earlier worker\nline 0\n"));
     }
