@@ -68,26 +68,35 @@ fn cancellation(subject: &Subject) -> Verdict {
     // Enough work for some two seconds, and for a batch of one where a request alone takes longer.
     let count = (2.0 / one.elapsed().as_secs_f64().max(1e-4)).clamp(1.0, 2000.0) as usize;
     let cases: Vec<Case> = (0..count).map(|number| Case::new(subject.seed(), number, size)).collect();
+    let mut late = Duration::MAX;
+    // A busy machine may be late by itself, but hardly three times.
+    for _ in 0..3 {
+        late = late.min(lateness(&exercise, &cases)?);
+        if late < GRACE {
+            return Ok(format!("a batch of {count} ended {:.0} ms after", 1000.0 * late.as_secs_f64()));
+        }
+    }
+    let seconds = late.as_secs_f64();
+    let mend = "put `cx.check()?` into loops that take time";
+    Err(Finding::Failed(format!("a batch of {count} went on for {seconds:.1} s, three times; {mend}")))
+}
+
+/// How long a call goes on after it was cancelled, a tenth of a second after its start.
+fn lateness(exercise: &Exercise, cases: &[Case]) -> Result<Duration, Finding> {
     let flag = AtomicBool::new(false);
     let host = Impatient(&flag);
-    let late = std::thread::scope(|scope| {
+    let ended = std::thread::scope(|scope| {
         let call = scope.spawn(|| {
-            let outcome = exercise.batch(&cases, &CallContext::new(&host));
-            (Instant::now(), outcome.is_err())
+            // Whether it ends with an error or with what it has is its own affair.
+            let _ = exercise.batch(cases, &CallContext::new(&host));
+            Instant::now()
         });
         std::thread::sleep(Duration::from_millis(100));
         let cancelled = Instant::now();
         flag.store(true, Ordering::Relaxed);
-        let ended = call.join();
-        ended.map(|(ended, _)| ended.saturating_duration_since(cancelled))
+        call.join().map(|ended| ended.saturating_duration_since(cancelled))
     });
-    let late = late.map_err(|_| Finding::Failed("the call panicked".into()))?;
-    let seconds = late.as_secs_f64();
-    ensure!(
-        late < GRACE,
-        "a batch of {count} went on for {seconds:.1} s; put `cx.check()?` into loops that take time"
-    );
-    Ok(format!("a batch of {count} ended {:.0} ms after", 1000.0 * seconds))
+    ended.map_err(|_| Finding::Failed("the call panicked".into()))
 }
 
 /// Resident memory of this process in bytes.
