@@ -17,6 +17,7 @@ mod plan;
 mod plugins;
 mod pump;
 mod render;
+mod requests;
 mod result;
 
 pub use artifacts::{Artifact, artifacts};

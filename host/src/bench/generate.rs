@@ -4,19 +4,13 @@ mod warm;
 
 use super::plan::{PlannedComponent, PlannedEntry, PlannedProduct};
 use super::pump::{Caller, Done, pump};
+use super::requests::{CREATIVE_BATCH, PROMPT_BATCH, background_request, prompt_request};
 use super::{Bench, BenchError, Broken, OpenComponent};
 use crate::store::{Outcome, Record, encode_png};
 use adeval_sdk::client::{BackgroundClient, PromptClient};
-use adeval_sdk::{
-    BackgroundRequest, CallContext, Creative, ErrorKind, Placement, PluginError, PromptRequest, PromptSample,
-};
+use adeval_sdk::{CallContext, Creative, ErrorKind, Placement, PluginError, PromptSample};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-
-/// Prompts in one call.
-const PROMPT_BATCH: usize = 32;
-/// Creatives in one call: enough for a generator's threads, few enough to lose little.
-const CREATIVE_BATCH: usize = 8;
 
 /// A creative that is there.
 pub struct Made<'a> {
@@ -111,14 +105,8 @@ impl<'a> Bench<'a> {
         let id = &entry.entry.id;
         self.services.progress.stage(&format!("{id}: prompts"), missing.len());
         let client = PromptClient::new(open.endpoint());
-        let step = &entry.entry.prompt;
         let request = |(_, product): &(String, &PlannedProduct)| {
-            let mut request = PromptRequest::new(product.product.clone(), self.plan.prompt_seed(product));
-            request.samples = self.plan.suite.samples;
-            request.temperature = step.temperature;
-            request.top_p = step.top_p;
-            request.max_tokens = step.max_tokens;
-            Ok(request)
+            Ok(prompt_request(self.plan.suite, &entry.entry.prompt, &product.product))
         };
         let keep = |done: Vec<Done<(String, &PlannedProduct), Vec<PromptSample>>>| {
             let records = done.into_iter().map(|((key, product), result, seconds)| {
@@ -174,18 +162,8 @@ impl<'a> Bench<'a> {
         self.services.progress.stage(&format!("{id}: creatives"), missing.len());
         let client = BackgroundClient::new(open.endpoint());
         let step = &entry.entry.background;
-        let [width, height] = self.plan.suite.size;
-        let request = |wanted: &Wanted<'_>| {
-            let seed = self.plan.background_seed(wanted.product, wanted.sample);
-            Ok(BackgroundRequest {
-                negative_prompt: step.negative_prompt.clone(),
-                width,
-                height,
-                steps: step.steps,
-                guidance: step.guidance,
-                control_strength: step.control_strength,
-                ..BackgroundRequest::new(wanted.product.product.clone(), wanted.prompt.clone(), seed)
-            })
+        let request = |w: &Wanted<'_>| {
+            Ok(background_request(self.plan.suite, step, &w.product.product, w.sample, &w.prompt))
         };
         let keep = |done: Vec<Done<Wanted<'_>, Creative>>| {
             let mut records = Vec::with_capacity(done.len());

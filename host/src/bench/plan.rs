@@ -1,12 +1,13 @@
 //! What a suite amounts to: its components identified, its products read, and the key of every result.
 
 use super::keys::{key, product_hash, weights_hash};
+use super::requests::{background_seed, prompt_seed};
 use super::{BenchError, Services};
 use crate::products::{self, Products};
 use crate::store::{ComponentUse, FORMAT_VERSION, RunManifest};
 use crate::suite::{Component, Entry, Judge, Metric, Suite};
 use adeval_eval::leaderboard::Options;
-use adeval_sdk::{Determinism, Environment, Kind, Placement, PluginError, Product, rng};
+use adeval_sdk::{Determinism, Environment, Kind, Placement, PluginError, Product};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -201,18 +202,10 @@ impl<'a> Plan<'a> {
         }
     }
 
-    pub fn prompt_seed(&self, product: &PlannedProduct) -> u64 {
-        rng::derive(self.suite.seed, &["prompt", &product.product.id])
-    }
-
-    pub fn background_seed(&self, product: &PlannedProduct, sample: u32) -> u64 {
-        rng::derive(self.suite.seed, &["background", &product.product.id, &sample.to_string()])
-    }
-
     pub fn prompt_key(&self, entry: &PlannedEntry<'_>, product: &PlannedProduct) -> String {
         let p = &entry.entry.prompt;
         let settings = format!("{} {:?} {:?} {}", self.suite.samples, p.temperature, p.top_p, p.max_tokens);
-        let seed = self.prompt_seed(product).to_string();
+        let seed = prompt_seed(self.suite, &product.product).to_string();
         key(&["prompt", &entry.prompt.usage.fingerprint, &product.hash, &settings, &seed])
     }
 
@@ -226,7 +219,7 @@ impl<'a> Plan<'a> {
         let b = &entry.entry.background;
         let settings =
             format!("{:?} {:?} {:?} {:?}", self.suite.size, b.steps, b.guidance, b.control_strength);
-        let seed = self.background_seed(product, sample).to_string();
+        let seed = background_seed(self.suite, &product.product, sample).to_string();
         let fingerprint = &entry.background.usage.fingerprint;
         key(&["creative", fingerprint, &product.hash, prompt, &b.negative_prompt, &settings, &seed])
     }

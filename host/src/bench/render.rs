@@ -3,13 +3,12 @@
 use super::generate::{batches, cloned};
 use super::plan::PlannedComponent;
 use super::pump::{Clock, Done, pump};
+use super::requests::{CREATIVE_BATCH, PROMPT_BATCH, background_request, background_seed, prompt_request};
 use super::{BenchError, Services};
 use crate::store::{ComponentUse, encode_png, write_json, write_whole};
 use crate::suite::{Entry, Suite};
 use adeval_sdk::client::{BackgroundClient, PromptClient};
-use adeval_sdk::{
-    BackgroundRequest, Creative, Kind, Placement, PluginError, Product, PromptRequest, PromptSample, rng,
-};
+use adeval_sdk::{Creative, Kind, Placement, PluginError, Product, PromptSample};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -62,7 +61,6 @@ struct Wanted<'a> {
     product: &'a Product,
     sample: u32,
     prompt: Result<String, PluginError>,
-    seed: u64,
 }
 
 /// Renders creatives; one that fails is reported in its place.
@@ -91,18 +89,9 @@ fn render_entry(
     notes.iter().for_each(|note| services.progress.warn(note));
     let client = BackgroundClient::new(open(&background, services)?.endpoint());
     services.progress.stage(&format!("{}: creatives", entry.id), wanted.len());
-    let step = &entry.background;
     let request = |w: &Wanted<'_>| {
-        let prompt = w.prompt.clone()?;
-        Ok(BackgroundRequest {
-            negative_prompt: step.negative_prompt.clone(),
-            width: job.suite.size[0],
-            height: job.suite.size[1],
-            steps: step.steps,
-            guidance: step.guidance,
-            control_strength: step.control_strength,
-            ..BackgroundRequest::new(w.product.clone(), prompt, w.seed)
-        })
+        let prompt = w.prompt.as_ref().map_err(Clone::clone)?;
+        Ok(background_request(&job.suite, &entry.background, w.product, w.sample, prompt))
     };
     let rendered = Mutex::new(Vec::new());
     let keep = |done: Vec<Done<Wanted<'_>, Creative>>| {
@@ -113,7 +102,7 @@ fn render_entry(
         Ok(())
     };
     pump(
-        batches(wanted, 8),
+        batches(wanted, CREATIVE_BATCH),
         services,
         &Clock::default(),
         |items| items.iter().map(request).collect(),
@@ -142,11 +131,8 @@ fn prompts<'a>(
     notes: &mut Vec<String>,
 ) -> Result<Vec<Wanted<'a>>, BenchError> {
     let suite = &job.suite;
-    let seed = |product: &Product, sample: u32| {
-        rng::derive(suite.seed, &["background", &product.id, &sample.to_string()])
-    };
     let all = |product: &'a Product, of: &dyn Fn(u32) -> Result<String, PluginError>| {
-        let wanted = |sample| Wanted { product, sample, prompt: of(sample), seed: seed(product, sample) };
+        let wanted = |sample| Wanted { product, sample, prompt: of(sample) };
         (0..suite.samples).map(wanted).collect::<Vec<_>>()
     };
     if let Some(prompt) = &job.prompt {
@@ -157,15 +143,7 @@ fn prompts<'a>(
     let generator = PlannedComponent::new(suite, kind, user, &used, services, notes)?;
     let client = PromptClient::new(open(&generator, services)?.endpoint());
     services.progress.stage(&format!("{}: prompts", entry.id), job.products.len());
-    let request = |product: &&Product| {
-        let mut request =
-            PromptRequest::new((*product).clone(), rng::derive(suite.seed, &["prompt", &product.id]));
-        request.samples = suite.samples;
-        request.temperature = entry.prompt.temperature;
-        request.top_p = entry.prompt.top_p;
-        request.max_tokens = entry.prompt.max_tokens;
-        Ok(request)
-    };
+    let request = |product: &&Product| Ok(prompt_request(suite, &entry.prompt, product));
     let wanted = Mutex::new(Vec::new());
     let keep = |done: Vec<Done<&'a Product, Vec<PromptSample>>>| {
         let mut wanted = wanted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -176,7 +154,7 @@ fn prompts<'a>(
         Ok(())
     };
     pump(
-        batches(job.products.iter().collect(), 32),
+        batches(job.products.iter().collect(), PROMPT_BATCH),
         services,
         &Clock::default(),
         |items| items.iter().map(request).collect(),
@@ -205,7 +183,7 @@ fn write(
         image: None,
         prompt: wanted.prompt.ok(),
         placement: None,
-        seed: wanted.seed,
+        seed: background_seed(&job.suite, wanted.product, wanted.sample),
         prompt_generator: job.prompt.is_none().then(|| entry.prompt.plugin.clone()),
         background_generator: used.component.clone(),
         library: format!("{} {}", used.library, used.version),

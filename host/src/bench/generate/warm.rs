@@ -1,8 +1,8 @@
 //! Components make themselves ready before their first call is timed.
 
-use super::{CREATIVE_BATCH, PROMPT_BATCH};
 use crate::bench::OpenComponent;
 use crate::bench::measure::EMBED_BATCH;
+use crate::bench::requests::{CREATIVE_BATCH, PROMPT_BATCH};
 use adeval_sdk::{CallContext, ErrorKind, Kind, Result, WarmUp, client};
 
 /// Asks a component that was built for it (contract 1.1) to make itself ready for a suite's calls; leaves others alone.
