@@ -4,10 +4,8 @@ use super::report::{Attempt, Status};
 use super::rule::{Finding, Verdict};
 use super::rules;
 use super::subject::{Subject, Task};
-use crate::plugin::obituary;
-use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, setrlimit, waitid,
-};
+use crate::plugin::{kill_group, obituary, this_program};
+use rustix::process::{Pid, Resource, Rlimit, WaitId, WaitIdOptions, setrlimit, waitid};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
@@ -70,7 +68,7 @@ fn run(task: &Task, files: &Files) -> io::Result<End> {
     std::fs::create_dir_all(&task.scratch)?;
     std::fs::write(&files.task, serde_json::to_vec(task)?)?;
     let stderr = File::create(&files.stderr)?;
-    let mut child = Command::new(crate::plugin::this_program()?)
+    let mut child = Command::new(this_program()?)
         .arg0("adeval")
         .arg("__check")
         .arg(&files.task)
@@ -81,10 +79,8 @@ fn run(task: &Task, files: &Files) -> io::Result<End> {
         .process_group(0)
         .spawn()?;
     let ended = wait(&child, task.timeout);
-    // The leader is not reaped yet, so its group cannot be another's; what it has started must not outlive its rule.
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
+    // What it has started must not outlive its rule, however that ended.
+    kill_group(&child);
     let status = child.wait()?;
     Ok(if ended? { End::Exited(status) } else { End::Killed })
 }

@@ -21,6 +21,7 @@ pub mod in_process;
 pub mod loader;
 mod obituary;
 pub mod parameters;
+mod process;
 pub mod protocol;
 pub mod serve;
 pub mod shared_memory;
@@ -32,9 +33,10 @@ pub use catalogue::{Catalogue, CatalogueEntry, Failure};
 pub use discovery::{Discovery, DiscoveryOptions, PLUGIN_PATH, user_directory};
 pub use loader::{Isolation, Loader, OpenPlugin};
 pub(crate) use obituary::obituary;
+pub(crate) use process::{kill_group, this_program};
 pub use serve::serve;
 pub use usage::Usage;
-pub use worker::{WORKER_EXE, Worker, WorkerOptions, this_program};
+pub use worker::{WORKER_EXE, Worker, WorkerOptions};
 
 /// The candidate most like `name`, if one is like it at all.
 fn closest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {

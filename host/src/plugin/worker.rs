@@ -1,11 +1,11 @@
 //! The host's side of one worker process: start it, talk to it, bury it.
 
 use super::obituary::obituary;
+use super::process::{kill_group, this_program};
 use super::protocol::{self, After, Frame, FrameReader, MAX_FRAME, PROTOCOL, ReadError};
 use super::shared_memory::{Pool, copy_out};
 use super::worker_log::WorkerLog;
 use adeval_sdk::{CallContext, Environment, ErrorKind, Manifest, Message, PluginError, Result};
-use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -68,16 +68,6 @@ impl WorkerOptions {
         }
         this_program()
     }
-}
-
-/// This program's file, to be started once more.
-///
-/// # Errors
-/// When the system does not tell.
-pub fn this_program() -> io::Result<PathBuf> {
-    // The link leads to the running file also after an upgrade has replaced it on disk.
-    let link = PathBuf::from("/proc/self/exe");
-    if link.exists() { Ok(link) } else { std::env::current_exe() }
 }
 
 /// One worker process with its library loaded.
@@ -345,10 +335,7 @@ impl Worker {
         if std::mem::replace(&mut self.lost, true) {
             return;
         }
-        // Before the wait below reaps the child, its process group cannot be another's.
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        kill_group(&self.child);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
