@@ -3,6 +3,7 @@
 use super::exit::{Finish, Stop};
 use super::output;
 use crate::bench::Rendered;
+use crate::check::{CheckConfig, CheckReport};
 use crate::products::ProductRecord;
 use crate::suite::Suite;
 use adeval_sdk::Manifest;
@@ -28,6 +29,10 @@ enum Document {
     Manifest,
     /// The sidecar of a creative that `adeval render` writes.
     Rendered,
+    /// The report of `adeval plugin check --json`.
+    Check,
+    /// `adeval-check.toml`, a plugin's own settings for the check.
+    CheckConfig,
 }
 
 pub fn run(args: &SchemaArgs) -> Result<Finish, Stop> {
@@ -41,6 +46,8 @@ fn schema(of: Document) -> serde_json::Value {
         Document::Result => crate::bench::result_schema(),
         Document::Manifest => schema_for!(Manifest).to_value(),
         Document::Rendered => schema_for!(Rendered).to_value(),
+        Document::Check => schema_for!(CheckReport).to_value(),
+        Document::CheckConfig => schema_for!(CheckConfig).to_value(),
     }
 }
 
