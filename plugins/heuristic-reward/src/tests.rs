@@ -147,21 +147,3 @@ fn parameters_out_of_range_are_named() {
     };
     assert!(create(none).contains("all weights"));
 }
-
-/// `cargo test --release -p heuristic-reward -- --ignored --nocapture speed`
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
-    let product = product();
-    let images: Vec<ScoreRequest> = (0..64u8)
-        .map(|i| ScoreRequest {
-            product: product.clone(),
-            creative: creative(&product, (0.6, 0.5, 0.9), move |x, y| [noise(x, y)[0] / 4 + i, 150, 140]),
-        })
-        .collect();
-    let start = std::time::Instant::now();
-    let scores = judge().score_batch(&images, &CallContext::detached());
-    let each = start.elapsed().as_secs_f64() * 1e3 / images.len() as f64;
-    println!("{each:.2} ms a creative of 512x512 on {} threads", rayon::current_num_threads());
-    assert!(scores.iter().all(Result::is_ok));
-}
