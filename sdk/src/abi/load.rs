@@ -66,11 +66,12 @@ fn incompatible(path: &Path, what: &str) -> PluginError {
     PluginError::new(ErrorKind::Incompatible, format!("{} {what}", path.display()))
 }
 
-/// abi_stable's layout errors run to 40 KB; a person wants the first sentence.
+/// abi_stable's layout errors run to 40 KB; a person wants the beginning.
 fn brief(error: &LibraryError) -> String {
     let text = error.to_string();
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
-    line.chars().take(200).collect()
+    // What differs stands on the lines below the first.
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
+    if lines.is_empty() { "no reason given".into() } else { lines.join(" ").chars().take(200).collect() }
 }
 
 impl LoadedLibrary {
