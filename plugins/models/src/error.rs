@@ -16,6 +16,22 @@ pub enum ModelError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Weight files cannot be opened, or are damaged.
+    #[error("the weights {label} cannot be loaded: {reason}; is the file complete?")]
+    Weights {
+        /// The files, as messages name them.
+        label: String,
+        /// The reader's reason.
+        reason: String,
+    },
+    /// A configuration beside the weights does not describe a model that can be built.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
     /// The bytes are not a safetensors file.
     #[error("the weights are not a readable safetensors file ({reason}); is the file complete?")]
     NotSafetensors {

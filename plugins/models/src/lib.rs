@@ -1,12 +1,21 @@
 //! Model architectures on [candle](candle_core), with no knowledge of the plugin contract.
 //!
 //! * [`efficientnet`]: EfficientNet-Lite0, an image encoder with published ImageNet weights.
+//! * [`stable_diffusion`]: Stable Diffusion 1.5, ControlNet and IP-Adapter; [`clip`] are its encoders, [`schedulers`] its
+//!   samplers, [`torch_rng`] its noise, [`opencv`] what its pictures are prepared with.
 //!
 //! Every loader checks a checkpoint completely (names, shapes, element type) before it computes anything, and says in
 //! a [`ModelError`] which tensor is at fault.
 
+pub mod clip;
 pub mod efficientnet;
 mod error;
+pub mod layers;
+pub mod opencv;
+pub mod schedulers;
+pub mod stable_diffusion;
+pub mod tensors;
+pub mod torch_rng;
 mod weights;
 
 pub use efficientnet::EfficientNetLite0;

@@ -1,0 +1,1 @@
+//! Finds, downloads, lists and checks the files of published model checkpoints, without loading a tensor.

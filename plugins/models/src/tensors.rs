@@ -1,0 +1,269 @@
+//! Weights by name: what a model asks for, what a checkpoint holds, and a report of every difference at once.
+//!
+//! A model is built from [`Weights`], which mirrors the names of the checkpoint (`weights.pp("down_blocks").pp(0)`).
+//! Building does not stop at the first tensor that is missing or misshapen: it goes on with zeros, and
+//! [`Source::finish`] names all faults, so that one look tells which checkpoint this really is.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use candle_core::safetensors::MmapedSafetensors;
+use candle_core::{DType, Device, Tensor};
+
+use crate::{ModelError, Result};
+
+/// The tensors of one model, with the device and the element type that they are wanted in.
+pub struct Source {
+    label: String,
+    device: Device,
+    dtype: DType,
+    held: Held,
+    patches: BTreeMap<String, Vec<Tensor>>,
+    used: RefCell<BTreeSet<String>>,
+    faults: RefCell<Faults>,
+}
+
+enum Held {
+    Memory(BTreeMap<String, Tensor>),
+    /// Read from the mapped file when asked for, by the name that the model knows: (its name, the file's name).
+    Files(MmapedSafetensors, BTreeMap<String, String>),
+}
+
+#[derive(Default)]
+struct Faults {
+    missing: BTreeSet<String>,
+    misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+}
+
+impl Source {
+    /// Tensors that are in memory. `label` is what messages call them, a path or an id.
+    pub fn from_tensors(
+        label: impl Into<String>,
+        tensors: impl IntoIterator<Item = (String, Tensor)>,
+        device: &Device,
+        dtype: DType,
+    ) -> Self {
+        Self::new(label.into(), Held::Memory(tensors.into_iter().collect()), device, dtype)
+    }
+
+    /// One or more safetensors files (shards), mapped and read tensor by tensor.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] for a file that cannot be read.
+    pub fn from_files(paths: &[PathBuf], device: &Device, dtype: DType) -> Result<Self> {
+        Self::from_renamed_files(paths, |name| Some(name.to_owned()), device, dtype)
+    }
+
+    /// As [`Source::from_files`], with the file's names translated into the model's; `None` leaves a tensor out.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] for a file that cannot be read.
+    pub fn from_renamed_files(
+        paths: &[PathBuf],
+        rename: impl Fn(&str) -> Option<String>,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self> {
+        let label = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
+        let mapped = map(paths, &label)?;
+        let names = mapped
+            .tensors()
+            .into_iter()
+            .filter_map(|(name, _)| rename(&name).map(|known| (known, name)))
+            .collect();
+        Ok(Self::new(label, Held::Files(mapped, names), device, dtype))
+    }
+
+    fn new(label: String, held: Held, device: &Device, dtype: DType) -> Self {
+        Self {
+            label,
+            device: device.clone(),
+            dtype,
+            held,
+            patches: BTreeMap::new(),
+            used: RefCell::default(),
+            faults: RefCell::default(),
+        }
+    }
+
+    /// Adds `delta` (float32, of the tensor's shape) to the tensor `name` when it is loaded: how LoRA is fused.
+    pub fn patch(&mut self, name: impl Into<String>, delta: Tensor) {
+        self.patches.entry(name.into()).or_default().push(delta);
+    }
+
+    /// All names that it holds, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.held {
+            Held::Memory(tensors) => tensors.keys().map(String::as_str).collect(),
+            Held::Files(_, names) => names.keys().map(String::as_str).collect(),
+        }
+    }
+
+    /// What messages call it.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The root, from which a model is built.
+    pub fn weights(&self) -> Weights<'_> {
+        Weights { source: self, prefix: String::new() }
+    }
+
+    /// Call it when the model is built: it fails if a tensor was missing, misshapen, or never asked for.
+    /// Names that `ignored` accepts may be left over (position ids, a part that is loaded elsewhere).
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] or [`ModelError::Keys`], naming the tensors.
+    pub fn finish(&self, model: &'static str, ignored: impl Fn(&str) -> bool) -> Result<()> {
+        let faults = self.faults.borrow();
+        let used = self.used.borrow();
+        let unexpected: Vec<String> = self
+            .names()
+            .into_iter()
+            .filter(|name| !used.contains(*name) && !ignored(name))
+            .map(str::to_owned)
+            .collect();
+        if let (true, Some((name, found, expected))) = (faults.missing.is_empty(), faults.misshapen.first()) {
+            return Err(ModelError::Shape {
+                name: format!("{name} of {} ({} misshapen in all)", self.label, faults.misshapen.len()),
+                found: found.clone(),
+                expected: expected.clone(),
+            });
+        }
+        if faults.missing.is_empty() && unexpected.is_empty() {
+            return Ok(());
+        }
+        Err(ModelError::Keys { model, missing: faults.missing.iter().cloned().collect(), unexpected })
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        match &self.held {
+            Held::Memory(tensors) => tensors.contains_key(name),
+            Held::Files(_, names) => names.contains_key(name),
+        }
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        match &self.held {
+            Held::Memory(tensors) => tensors.get(name).map(|t| t.dims().to_vec()),
+            Held::Files(files, names) => {
+                names.get(name).and_then(|n| files.get(n).ok()).map(|view| view.shape().to_vec())
+            }
+        }
+    }
+
+    fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let tensor = match &self.held {
+            Held::Memory(tensors) => tensors.get(name).cloned(),
+            Held::Files(files, names) => names.get(name).map(|n| files.load(n, &Device::Cpu)).transpose()?,
+        };
+        let Some(tensor) = tensor else {
+            self.faults.borrow_mut().missing.insert(name.to_owned());
+            return Ok(Tensor::zeros(shape, self.dtype, &self.device)?);
+        };
+        self.used.borrow_mut().insert(name.to_owned());
+        if tensor.dims() != shape {
+            let fault = (name.to_owned(), tensor.dims().to_vec(), shape.to_vec());
+            self.faults.borrow_mut().misshapen.push(fault);
+            return Ok(Tensor::zeros(shape, self.dtype, &self.device)?);
+        }
+        self.prepared(name, tensor)
+    }
+
+    /// Patched, checked and converted. Patches are added in float32, whatever the file's type is.
+    fn prepared(&self, name: &str, tensor: Tensor) -> Result<Tensor> {
+        let mut tensor = tensor;
+        if let Some(deltas) = self.patches.get(name) {
+            tensor = tensor.to_dtype(DType::F32)?;
+            for delta in deltas {
+                tensor = (tensor + delta)?;
+            }
+        }
+        check_finite(&self.label, name, &tensor)?;
+        Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
+    }
+}
+
+#[expect(unsafe_code, reason = "mapping a file is unsafe in candle: nobody may shorten it meanwhile")]
+fn map(paths: &[PathBuf], label: &str) -> Result<MmapedSafetensors> {
+    // SAFETY: weights are read-only inputs; a file that another program shortens while it is mapped ends this
+    // process with SIGBUS, which costs a plugin's worker and not the host.
+    unsafe { MmapedSafetensors::multi(paths) }
+        .map_err(|e| ModelError::Weights { label: label.to_owned(), reason: e.to_string() })
+}
+
+fn check_finite(label: &str, name: &str, tensor: &Tensor) -> Result<()> {
+    if !tensor.dtype().is_float() || tensor.elem_count() == 0 {
+        return Ok(());
+    }
+    // The sum of finite numbers times zero is zero; NaN and infinities make it NaN. One pass, no copy in float32.
+    let sum = tensor.to_dtype(DType::F32)?.affine(0.0, 0.0)?.sum_all()?.to_scalar::<f32>()?;
+    if sum == 0.0 {
+        return Ok(());
+    }
+    Err(ModelError::Value { name: format!("{name} of {label}"), value: sum })
+}
+
+/// A place in a [`Source`]: a prefix of names.
+#[derive(Clone)]
+pub struct Weights<'a> {
+    source: &'a Source,
+    prefix: String,
+}
+
+impl Weights<'_> {
+    /// The place below `part`: `pp("attn1")`, `pp(0)`.
+    pub fn pp(&self, part: impl Display) -> Self {
+        let prefix =
+            if self.prefix.is_empty() { part.to_string() } else { format!("{}.{part}", self.prefix) };
+        Self { source: self.source, prefix }
+    }
+
+    /// The tensor `name` below this place, in the source's element type and on its device. A missing or misshapen one
+    /// comes as zeros and is reported by [`Source::finish`].
+    ///
+    /// # Errors
+    /// [`ModelError::Value`] if it holds NaN or infinity, and failures of the device.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        self.source.get(&self.named(name), shape)
+    }
+
+    /// Whether the source holds `name` below this place.
+    pub fn has(&self, name: &str) -> bool {
+        self.source.contains(&self.named(name))
+    }
+
+    /// The shape of `name` in the source, for a part whose size only the weights tell.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.source.shape(&self.named(name))
+    }
+
+    /// The device that tensors are put on.
+    pub fn device(&self) -> &Device {
+        &self.source.device
+    }
+
+    /// The element type that tensors are converted to.
+    pub fn dtype(&self) -> DType {
+        self.source.dtype
+    }
+
+    fn named(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+    }
+}
+
+/// Reads a JSON configuration that lies beside weights (`config.json`).
+///
+/// # Errors
+/// [`ModelError::Read`] or [`ModelError::Config`], naming the file.
+pub fn read_config<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| ModelError::Config { path: path.to_owned(), reason: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests;
