@@ -3,9 +3,9 @@
 use crate::endpoint::{GradientRequest, LogProbsRequest, method};
 use crate::{
     AnswerGradient, BackgroundRequest, CallContext, ConditionedAnswer, Creative, EmbedRequest, Embedding,
-    EncoderInfo, Endpoint, GradientOptions, LabelledPair, LossAndGradient, OptimizerNeeds, PairRequest,
-    PixelFormat, PluginError, PointScore, Policy, Preference, PreferenceBatch, PromptRequest, PromptSample,
-    Result, ScoreRequest, TrainingOptions, TrainingReport, WarmUp, decode, encode,
+    EncoderInfo, Endpoint, FeatureMap, GradientOptions, LabelledPair, LossAndGradient, OptimizerNeeds,
+    PairRequest, PixelFormat, PluginError, PointScore, Policy, Preference, PreferenceBatch, PromptRequest,
+    PromptSample, Result, ScoreRequest, TrainingOptions, TrainingReport, WarmUp, decode, encode,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
@@ -64,6 +64,11 @@ fn finite(name: &str, values: impl IntoIterator<Item = f64>) -> Result<()> {
             Err(PluginError::violation(format!("{name} holds {value}; every value must be finite")))
         }
     }
+}
+
+/// How many values a map of this shape has; shapes beyond every memory count as the largest number.
+fn values_of(map: &FeatureMap) -> usize {
+    [map.channels, map.height, map.width].iter().fold(1_usize, |count, &n| count.saturating_mul(n as usize))
 }
 
 macro_rules! client {
@@ -332,12 +337,7 @@ impl EmbedderClient {
         batch(&*self.0, method::EMBEDDER_EMBED, requests, cx, |_, embedding: &Embedding| {
             finite("a feature vector", embedding.vector.iter().map(|&v| f64::from(v)))?;
             for map in &embedding.spatial {
-                let shape = [map.channels, map.height, map.width];
-                same_count(
-                    "values of a feature map",
-                    shape.map(|n| n as usize).iter().product(),
-                    map.values.len(),
-                )?;
+                same_count("values of a feature map", values_of(map), map.values.len())?;
                 finite("a feature map", map.values.iter().map(|&v| f64::from(v)))?;
             }
             Ok(())

@@ -148,3 +148,23 @@ fn a_manifest_with_more_in_it_can_be_read() {
     assert_eq!(serde_json::to_value(&read).unwrap(), manifest);
     assert!(read.has("cancel") && !read.has("batch"));
 }
+
+/// Answers every call with one embedding whose feature map says that it has no end.
+struct Boundless;
+
+impl adeval_sdk::Endpoint for Boundless {
+    fn call(&self, _: &str, _: Message, _: &adeval_sdk::CallContext<'_>) -> adeval_sdk::Result<Message> {
+        let map =
+            FeatureMap { channels: u32::MAX, height: u32::MAX, width: u32::MAX, values: vec![0.5].into() };
+        encode(&[adeval_sdk::Result::Ok(Embedding { vector: vec![0.5], spatial: vec![map] })])
+    }
+}
+
+#[test]
+fn a_feature_map_of_an_impossible_shape_is_a_violation_and_no_overflow() {
+    let client = adeval_sdk::client::EmbedderClient::new(std::sync::Arc::new(Boundless));
+    let request = EmbedRequest { image: image(), spatial: true };
+    let replies = client.embed(&[request], &adeval_sdk::CallContext::detached()).expect("one reply");
+    let error = replies[0].as_ref().expect_err("the map has one value");
+    assert_eq!(error.kind, ErrorKind::ContractViolation, "{error}");
+}

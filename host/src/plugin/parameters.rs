@@ -69,35 +69,46 @@ pub struct Described {
 
 /// Describes all parameters of a component, in the order of its schema.
 pub fn describe(component: &ComponentManifest) -> Vec<Described> {
-    let mut described = Vec::new();
     let root = &component.parameters;
-    describe_table(root, resolve(root, root), &component.defaults, "", &mut described);
-    described
+    let mut tables = Tables { root, left: MOST_PARAMETERS, described: Vec::new() };
+    tables.describe(resolve(root, root), &component.defaults, "");
+    tables.described
 }
 
-fn describe_table(
-    root: &Value,
-    schema: &Value,
-    defaults: &Value,
-    prefix: &str,
-    described: &mut Vec<Described>,
-) {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    for (key, property) in properties.into_iter().flatten() {
-        let name = format!("{prefix}{key}");
-        let target = resolve(root, property);
-        let default = &defaults[key.as_str()];
-        if target.get("properties").is_some() {
-            describe_table(root, target, default, &format!("{name}."), described);
-            continue;
+/// The most parameters that are put into words: a schema may refer to itself, and has no end then.
+const MOST_PARAMETERS: u32 = 1000;
+
+/// How many choices within each other are put into words, for the same reason.
+const DEEPEST_CHOICE: u32 = 3;
+
+struct Tables<'s> {
+    root: &'s Value,
+    left: u32,
+    described: Vec<Described>,
+}
+
+impl Tables<'_> {
+    fn describe(&mut self, schema: &Value, defaults: &Value, prefix: &str) {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        for (key, property) in properties.into_iter().flatten() {
+            let Some(left) = self.left.checked_sub(1) else { return };
+            self.left = left;
+            let name = format!("{prefix}{key}");
+            let target = resolve(self.root, property);
+            let default = &defaults[key.as_str()];
+            // A name of this length is of a table within itself.
+            if target.get("properties").is_some() && name.len() < 500 {
+                self.describe(target, default, &format!("{name}."));
+                continue;
+            }
+            let text = |schema: &Value| schema.get("description").and_then(Value::as_str).map(str::to_owned);
+            self.described.push(Described {
+                name,
+                allowed: allowed(self.root, property),
+                default: shown(default),
+                description: text(property).or_else(|| text(target)).unwrap_or_default().replace('\n', " "),
+            });
         }
-        let text = |schema: &Value| schema.get("description").and_then(Value::as_str).map(str::to_owned);
-        described.push(Described {
-            name,
-            allowed: allowed(root, property),
-            default: shown(default),
-            description: text(property).or_else(|| text(target)).unwrap_or_default().replace('\n', " "),
-        });
     }
 }
 
@@ -171,6 +182,10 @@ fn resolve<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
 
 /// What a schema allows, in words; empty when it has none for it.
 fn allowed(root: &Value, schema: &Value) -> String {
+    allowed_within(root, schema, DEEPEST_CHOICE)
+}
+
+fn allowed_within(root: &Value, schema: &Value, depth: u32) -> String {
     let schema = resolve(root, schema);
     if let Some(options) = schema.get("enum").and_then(Value::as_array) {
         return one_of(options.iter().map(Value::to_string).collect());
@@ -179,7 +194,8 @@ fn allowed(root: &Value, schema: &Value) -> String {
         return constant.to_string();
     }
     if let Some(parts) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array) {
-        let mut words: Vec<String> = parts.iter().map(|part| allowed(root, part)).collect();
+        let Some(depth) = depth.checked_sub(1) else { return String::new() };
+        let mut words: Vec<String> = parts.iter().map(|part| allowed_within(root, part, depth)).collect();
         words.retain(|part| !part.is_empty());
         words.dedup();
         return one_of(words);
@@ -329,6 +345,18 @@ mod tests {
         };
         assert_eq!(all[0], aperture);
         assert_eq!((shown(&json!(f64::from(0.78_f32))), shown(&Value::Null)), ("0.78".into(), String::new()));
+    }
+
+    #[test]
+    fn a_schema_within_itself_has_an_end() {
+        let parameters = json!({
+            "properties": {"again": {"$ref": "#"}, "choice": {"$ref": "#/$defs/choice"}},
+            "$defs": {"choice": {"anyOf": [{"$ref": "#/$defs/choice"}, {"type": "null"}]}}
+        });
+        let endless = ComponentManifest { parameters, ..component() };
+        let described = describe(&endless);
+        assert!((1..=MOST_PARAMETERS as usize).contains(&described.len()), "{}", described.len());
+        assert!(described.iter().any(|d| d.name == "choice" && d.allowed.contains("null")));
     }
 
     #[test]
