@@ -9,6 +9,7 @@ mod check;
 mod code;
 mod dependencies;
 mod dist;
+mod parity;
 mod schemas;
 mod spelling;
 mod steps;
@@ -69,6 +70,8 @@ enum Command {
     Deny,
     /// Pack the program, its plugins and the default suite into an archive that runs without Rust.
     Dist,
+    /// Compare the models with goldens of the reference implementations, and write the table of errors, docs/parity.md.
+    Parity,
     /// Check the spelling of all text.
     Typos,
 }
@@ -88,6 +91,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     let steps: &[Step] = match command {
         Command::Bench { args } => return bench::run(&workspace, args),
         Command::Dist => return dist::run(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Parity => return parity::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Test => check::ALL,
         Command::Lint => check::LINT,
         Command::Docs => &[code::DOCS],
