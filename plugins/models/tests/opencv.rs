@@ -5,7 +5,9 @@
 
 mod support;
 
-use adeval_models::opencv::{Gradient, Interpolation, Picture, Rectangle, canny, dilate, erode, gray, resize};
+use adeval_models::opencv::{
+    Gradient, Interpolation, Picture, Rectangle, canny, dilate, erode, gray, resize,
+};
 use image::{Luma, LumaA, Pixel, Rgb, RgbImage, Rgba, RgbaImage};
 use serde::Deserialize;
 use support::Parity;
@@ -75,7 +77,8 @@ impl Call {
             }
             Self::Gray => {
                 let (width, height) = picture.dimensions();
-                gray(&RgbImage::from_raw(width, height, picture.as_raw().clone()).expect("three channels")).into_raw()
+                gray(&RgbImage::from_raw(width, height, picture.as_raw().clone()).expect("three channels"))
+                    .into_raw()
             }
         }
     }
@@ -121,7 +124,12 @@ fn every_call_gives_the_bytes_of_opencv() {
     }
     assert!(goldens.len() >= 700 && counts.len() == 7, "the goldens are incomplete: {counts:?}");
     for (case, (total, differing)) in counts {
-        PARITY.number(&format!("{case} ({total} pictures)"), "pictures with a differing byte", differing as f64, 0.0);
+        PARITY.number(
+            &format!("{case} ({total} pictures)"),
+            "pictures with a differing byte",
+            differing as f64,
+            0.0,
+        );
     }
 }
 
@@ -131,7 +139,10 @@ fn pictures_without_pixels_are_refused_or_stay_empty() {
     assert_eq!(canny(&empty, 100.0, 200.0, Gradient::L1).dimensions(), (0, 3));
     assert_eq!(dilate(&empty, Rectangle::square(20)).dimensions(), (0, 3));
     let error = resize(&empty, 4, 4, Interpolation::Area).expect_err("nothing to resample");
-    assert_eq!(error.to_string(), "cannot resample 0x3 pixels to 4x4; both need a width and a height of at least 1");
+    assert_eq!(
+        error.to_string(),
+        "cannot resample 0x3 pixels to 4x4; both need a width and a height of at least 1"
+    );
     assert!(resize(&RgbImage::new(2, 2), 0, 4, Interpolation::Linear).is_err());
 }
 

@@ -24,7 +24,12 @@ pub enum Gradient {
 /// `low` and `high` are in units of the Sobel gradient (a step of 1 grey level gives 4); in either order, as in OpenCV.
 /// ControlNet and the paper use 100 and 200.
 #[must_use]
-pub fn canny<P: Pixel<Subpixel = u8>>(picture: &Picture<P>, low: f64, high: f64, gradient: Gradient) -> GrayImage {
+pub fn canny<P: Pixel<Subpixel = u8>>(
+    picture: &Picture<P>,
+    low: f64,
+    high: f64,
+    gradient: Gradient,
+) -> GrayImage {
     let field = Field::sobel(picture, gradient);
     let limits = [low.min(high), low.max(high)].map(|limit| whole(limit, gradient));
     let mut edges = GrayImage::new(picture.width(), picture.height());
@@ -73,7 +78,8 @@ impl Field {
             let rows = [y.saturating_sub(1), y, (y + 1).min(height - 1)]
                 .map(|row| &raw[row * width * channels..(row + 1) * width * channels]);
             for x in 0..width {
-                let columns = [x.saturating_sub(1), x, (x + 1).min(width - 1)].map(|column| column * channels);
+                let columns =
+                    [x.saturating_sub(1), x, (x + 1).min(width - 1)].map(|column| column * channels);
                 let at = (y + 1) * stride + x + 1;
                 for channel in 0..channels {
                     let (dx, dy) = derivative(rows, columns.map(|column| column + channel));
@@ -92,7 +98,8 @@ impl Field {
         let mut states = vec![State::Nothing; self.strength.len()];
         let mut strong = Vec::new();
         for at in self.stride..self.strength.len() - self.stride {
-            let framed = matches!(at % self.stride, 0) || at % self.stride == self.stride - 1;
+            let column = at % self.stride;
+            let framed = column == 0 || column == self.stride - 1;
             if framed || self.strength[at] <= low || !self.is_ridge(at) {
                 continue;
             }

@@ -53,7 +53,9 @@ pub fn resize<P: Pixel<Subpixel = u8>>(
     let halves = axes.iter().all(|axis| axis.whole() == Some(2));
     match interpolation {
         Interpolation::Nearest => nearest(source, axes, &mut result),
-        Interpolation::Linear if !halves => linear::resample(source, axes.map(|a| linear::by_centres(&a)), &mut result),
+        Interpolation::Linear if !halves => {
+            linear::resample(source, axes.map(|a| linear::by_centres(&a)), &mut result)
+        }
         _ if axes.iter().all(|axis| axis.scale >= 1.0) => area::resample(source, axes, &mut result),
         _ => linear::resample(source, axes.map(|a| linear::by_edges(&a)), &mut result),
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 
+pub mod pictures;
 pub mod recipe;
 
 /// The folder of goldens, `fixtures/goldens`.
@@ -60,5 +61,9 @@ impl Parity {
 }
 
 fn values(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(DType::F64).and_then(|t| t.flatten_all()).and_then(|t| t.to_vec1()).expect("a tensor of numbers")
+    tensor
+        .to_dtype(DType::F64)
+        .and_then(|t| t.flatten_all())
+        .and_then(|t| t.to_vec1())
+        .expect("a tensor of numbers")
 }
