@@ -1,1 +1,3 @@
 //! Stable Diffusion 1.5 with ControlNet and IP-Adapter, equal to diffusers.
+
+pub mod vae;
