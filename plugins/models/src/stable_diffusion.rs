@@ -1,3 +1,1 @@
 //! Stable Diffusion 1.5 with ControlNet and IP-Adapter, equal to diffusers.
-
-pub mod vae;
