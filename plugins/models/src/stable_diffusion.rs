@@ -1,1 +1,10 @@
 //! Stable Diffusion 1.5 with ControlNet and IP-Adapter, equal to diffusers.
+
+mod blocks;
+pub mod config;
+pub mod controlnet;
+pub mod ip_adapter;
+mod nn;
+mod sdpa;
+pub mod time_embedding;
+pub mod unet;
