@@ -46,7 +46,8 @@ pub fn run(workspace: &Workspace) -> Result<()> {
 }
 
 fn test_names(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut names = Vec::new();
     for entry in entries {
         let path = entry?.path();
@@ -79,7 +80,8 @@ fn row(line: &str) -> Result<Row> {
     let [reference, case, measure, value, limit] = fields[..] else {
         anyhow::bail!("a row of the table has {} fields: {line}", fields.len());
     };
-    let [reference, case, measure, value, limit] = [reference, case, measure, value, limit].map(str::to_owned);
+    let [reference, case, measure, value, limit] =
+        [reference, case, measure, value, limit].map(str::to_owned);
     Ok(Row { reference, case, measure, value, limit })
 }
 
@@ -93,7 +95,8 @@ fn page(sections: &BTreeMap<String, Vec<Row>>) -> String {
         let _ = writeln!(page, "| {name} | {reference} | {} | {case} | {value} | {limit} |", rows.len());
     }
     for (name, rows) in sections {
-        let _ = writeln!(page, "\n## {name}\n\n| case | measure | error | limit |\n| --- | --- | ---: | ---: |");
+        let _ =
+            writeln!(page, "\n## {name}\n\n| case | measure | error | limit |\n| --- | --- | ---: | ---: |");
         for Row { case, measure, value, limit, .. } in rows {
             let _ = writeln!(page, "| {case} | {measure} | {value} | {limit} |");
         }
