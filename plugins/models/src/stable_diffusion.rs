@@ -8,3 +8,4 @@ mod nn;
 mod sdpa;
 pub mod time_embedding;
 pub mod unet;
+pub mod vae;
