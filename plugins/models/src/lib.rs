@@ -12,6 +12,8 @@ pub mod efficientnet;
 mod error;
 pub mod layers;
 pub mod opencv;
+pub mod outline;
+pub mod product_canvas;
 pub mod schedulers;
 pub mod stable_diffusion;
 pub mod tensors;
