@@ -8,8 +8,10 @@
 //! those of `transformers` (`CLIPTextModel`, `CLIPVisionModelWithProjection`, `CLIPTokenizer`, `CLIPImageProcessor`).
 
 mod encoder;
+pub mod preprocess;
 pub mod prompt;
 pub mod text;
 pub mod tokenizer;
+pub mod vision;
 
 pub use encoder::Activation;

@@ -32,6 +32,14 @@ pub enum ModelError {
         /// What is wrong with it, and what would be right.
         reason: String,
     },
+    /// Files that were read, and whose contents do not go with the model.
+    #[error("{label}: {reason}")]
+    Unfit {
+        /// The files, as messages name them.
+        label: String,
+        /// What does not fit, and what would.
+        reason: String,
+    },
     /// The bytes are not a safetensors file.
     #[error("the weights are not a readable safetensors file ({reason}); is the file complete?")]
     NotSafetensors {

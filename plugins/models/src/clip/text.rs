@@ -99,11 +99,11 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`ModelError::Keys`], [`ModelError::Shape`] or [`ModelError::Value`] for a source that is no such encoder, and
-    /// [`ModelError::Weights`] for a configuration that describes none.
+    /// [`ModelError::Unfit`] for a configuration that describes none.
     pub fn load(source: &Source, config: &TextConfig) -> Result<Self> {
         let size = config.size();
         if let Some(reason) = size.fault() {
-            return Err(ModelError::Weights { label: source.label().to_owned(), reason });
+            return Err(ModelError::Unfit { label: source.label().to_owned(), reason });
         }
         let mut weights = source.weights();
         if weights.has("text_model.embeddings.token_embedding.weight") {

@@ -172,10 +172,10 @@ impl Vae {
     ///
     /// # Errors
     /// [`ModelError::Keys`], [`ModelError::Shape`] or [`ModelError::Value`] for a source that is no such VAE, and
-    /// [`ModelError::Weights`] for a configuration that describes none.
+    /// [`ModelError::Unfit`] for a configuration that describes none.
     pub fn load(source: &Source, config: &VaeConfig) -> Result<Self> {
         if let Some(reason) = config.fault() {
-            return Err(ModelError::Weights { label: source.label().to_owned(), reason });
+            return Err(ModelError::Unfit { label: source.label().to_owned(), reason });
         }
         let weights = source.weights();
         let latent = config.latent_channels;

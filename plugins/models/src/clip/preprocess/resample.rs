@@ -1,0 +1,87 @@
+//! Bicubic resampling of 8-bit pictures as Pillow's `Image.resize(..., BICUBIC)`: the kernel widens where a picture shrinks
+//! (antialiasing), rows first, then columns, weights in fixed point with 22 bits, the result of each pass rounded to 8 bits.
+//!
+//! Keys, "Cubic convolution interpolation for digital image processing" (1981), with a = -1/2.
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+/// Bits behind the point of a weight: 8-bit values times weights, and their sum, fit 32 bits.
+const BITS: u32 = 32 - 8 - 2;
+
+/// Resamples `picture` to `width` x `height` pixels, equal to Pillow's result in every value. No side may be 0.
+pub fn resize_bicubic(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    let wide = if picture.width() == width { picture.clone() } else { resize_rows(picture, width) };
+    if wide.height() == height { wide } else { resize_columns(&wide, height) }
+}
+
+fn resize_rows(picture: &RgbImage, width: u32) -> RgbImage {
+    let taps = taps(picture.width(), width);
+    let mut out = RgbImage::new(width, picture.height());
+    let (from, to) = (picture.width() as usize * 3, width as usize * 3);
+    out.par_chunks_exact_mut(to).zip(picture.par_chunks_exact(from)).for_each(|(out, row)| {
+        for (pixel, tap) in out.chunks_exact_mut(3).zip(&taps) {
+            let pixels = row[tap.start * 3..].chunks_exact(3);
+            let mut sums = [1 << (BITS - 1); 3];
+            for (source, weight) in pixels.zip(&tap.weights) {
+                sums.iter_mut().zip(source).for_each(|(sum, &value)| *sum += i32::from(value) * weight);
+            }
+            pixel.copy_from_slice(&sums.map(level));
+        }
+    });
+    out
+}
+
+fn resize_columns(picture: &RgbImage, height: u32) -> RgbImage {
+    let taps = taps(picture.height(), height);
+    let mut out = RgbImage::new(picture.width(), height);
+    let length = picture.width() as usize * 3;
+    let rows: Vec<&[u8]> = picture.chunks_exact(length).collect();
+    out.par_chunks_exact_mut(length).zip(&taps).for_each(|(out, tap)| {
+        let mut sums = vec![1 << (BITS - 1); length];
+        for (row, weight) in rows[tap.start..].iter().zip(&tap.weights) {
+            sums.iter_mut().zip(*row).for_each(|(sum, &value)| *sum += i32::from(value) * weight);
+        }
+        out.iter_mut().zip(sums).for_each(|(value, sum)| *value = level(sum));
+    });
+    out
+}
+
+fn level(sum: i32) -> u8 {
+    (sum >> BITS).clamp(0, 255) as u8
+}
+
+/// The inputs of one output: from `start`, one for each weight.
+struct Tap {
+    start: usize,
+    weights: Vec<i32>,
+}
+
+fn taps(from: u32, to: u32) -> Vec<Tap> {
+    let scale = f64::from(from) / f64::from(to);
+    let widening = scale.max(1.0);
+    let reach = 2.0 * widening;
+    let tap = |out: u32| {
+        let centre = (f64::from(out) + 0.5) * scale;
+        let start = (centre - reach + 0.5).max(0.0) as usize;
+        let end = ((centre + reach + 0.5) as usize).min(from as usize);
+        let weights: Vec<f64> =
+            (start..end).map(|i| kernel((i as f64 - centre + 0.5) * (1.0 / widening))).collect();
+        let sum: f64 = weights.iter().sum();
+        let fixed = |w: &f64| (w / sum * f64::from(1 << BITS)).round() as i32;
+        Tap { start, weights: weights.iter().map(fixed).collect() }
+    };
+    (0..to).map(tap).collect()
+}
+
+fn kernel(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let x = x.abs();
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}

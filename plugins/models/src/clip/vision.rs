@@ -1,0 +1,175 @@
+//! The CLIP image encoder with its projection (`CLIPVisionModelWithProjection`), which IP-Adapter sees pictures with.
+
+use candle_core::{Module, Tensor};
+use candle_nn::{Conv2d, Conv2dConfig, LayerNorm, Linear};
+use serde::Deserialize;
+
+use super::encoder::{Activation, Size, Transformer};
+use crate::layers::{layer_norm, linear_no_bias};
+use crate::tensors::Source;
+use crate::{ModelError, Result};
+
+/// `config.json` of an image encoder; what it leaves out has the default of `transformers`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct VisionConfig {
+    /// Width of the transformer: 1280 in IP-Adapter's encoder.
+    pub hidden_size: usize,
+    /// Width inside the MLPs.
+    pub intermediate_size: usize,
+    /// Width of the projected embedding: 1024 in IP-Adapter's encoder.
+    pub projection_dim: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads, a divisor of `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Channels of a picture.
+    pub num_channels: usize,
+    /// Side of a picture in pixels.
+    pub image_size: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// The MLPs' activation.
+    pub hidden_act: Activation,
+    /// Epsilon of the layer norms.
+    pub layer_norm_eps: f64,
+}
+
+impl Default for VisionConfig {
+    fn default() -> Self {
+        Self {
+            hidden_size: 768,
+            intermediate_size: 3072,
+            projection_dim: 512,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            num_channels: 3,
+            image_size: 224,
+            patch_size: 32,
+            hidden_act: Activation::QuickGelu,
+            layer_norm_eps: 1e-5,
+        }
+    }
+}
+
+impl VisionConfig {
+    fn size(&self) -> Size {
+        Size {
+            hidden: self.hidden_size,
+            intermediate: self.intermediate_size,
+            layers: self.num_hidden_layers,
+            heads: self.num_attention_heads,
+            eps: self.layer_norm_eps,
+            activation: self.hidden_act,
+        }
+    }
+
+    /// Tokens of a picture: its patches and the class token.
+    pub const fn tokens(&self) -> usize {
+        let side = self.image_size / self.patch_size;
+        side * side + 1
+    }
+
+    fn fault(&self) -> Option<String> {
+        let Self { image_size, patch_size, .. } = *self;
+        if patch_size == 0 || image_size < patch_size {
+            return Some(format!(
+                "a picture of image_size {image_size} has no patch of patch_size {patch_size}"
+            ));
+        }
+        self.size().fault()
+    }
+}
+
+/// What an image encoder makes of a batch.
+pub struct VisionOutput {
+    /// The projected embeddings, (batch, projection): what IP-Adapter takes.
+    pub image_embeds: Tensor,
+    /// The input and every layer's output, (batch, tokens, hidden), the class token first.
+    pub hidden_states: Vec<Tensor>,
+}
+
+impl VisionOutput {
+    /// The output of the last layer but one, (batch, tokens, hidden): what IP-Adapter Plus takes.
+    pub fn penultimate(&self) -> &Tensor {
+        // There are at least two: a transformer has a layer.
+        &self.hidden_states[self.hidden_states.len() - 2]
+    }
+}
+
+/// An image encoder with its weights.
+pub struct VisionEncoder {
+    config: VisionConfig,
+    class: Tensor,
+    patches: Conv2d,
+    positions: Tensor,
+    norm_in: LayerNorm,
+    transformer: Transformer,
+    norm_out: LayerNorm,
+    projection: Linear,
+}
+
+impl VisionEncoder {
+    /// Builds it from `source`, which may be a whole CLIP: the tensors of its text encoder are left alone. Names are taken
+    /// with the prefix `vision_model.` and without.
+    ///
+    /// # Errors
+    /// [`ModelError::Keys`], [`ModelError::Shape`] or [`ModelError::Value`] for a source that is no such encoder, and
+    /// [`ModelError::Unfit`] for a configuration that describes none.
+    pub fn load(source: &Source, config: &VisionConfig) -> Result<Self> {
+        if let Some(reason) = config.fault() {
+            return Err(ModelError::Unfit { label: source.label().to_owned(), reason });
+        }
+        let (size, root) = (config.size(), source.weights());
+        let hidden = size.hidden;
+        let prefixed = root.has("vision_model.embeddings.class_embedding");
+        let weights = if prefixed { root.pp("vision_model") } else { root.clone() };
+        let embeddings = weights.pp("embeddings");
+        let kernel = [hidden, config.num_channels, config.patch_size, config.patch_size];
+        let kernel = embeddings.get("patch_embedding.weight", &kernel)?;
+        let strides = Conv2dConfig { stride: config.patch_size, ..Conv2dConfig::default() };
+        let encoder = Self {
+            class: embeddings.get("class_embedding", &[hidden])?,
+            patches: Conv2d::new(kernel, None, strides),
+            positions: embeddings.get("position_embedding.weight", &[config.tokens(), hidden])?,
+            norm_in: layer_norm(hidden, size.eps, &weights.pp("pre_layrnorm"))?,
+            transformer: Transformer::load(&size, &weights.pp("encoder"))?,
+            norm_out: layer_norm(hidden, size.eps, &weights.pp("post_layernorm"))?,
+            projection: linear_no_bias(hidden, config.projection_dim, &root.pp("visual_projection"))?,
+            config: config.clone(),
+        };
+        source.finish("a CLIP image encoder with projection", |name| {
+            name.ends_with("position_ids") || name.starts_with("text_") || name == "logit_scale"
+        })?;
+        Ok(encoder)
+    }
+
+    /// Its configuration.
+    pub const fn config(&self) -> &VisionConfig {
+        &self.config
+    }
+
+    /// Encodes pictures as [`super::preprocess`] prepares them: (batch, channels, side, side).
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] for another shape, and failures of the device.
+    pub fn forward(&self, pictures: &Tensor) -> Result<VisionOutput> {
+        let VisionConfig { num_channels, image_size, .. } = self.config;
+        if !matches!(*pictures.dims(), [batch, c, h, w] if batch > 0 && c == num_channels && h == image_size && w == image_size)
+        {
+            return Err(ModelError::Input {
+                found: format!("pictures of shape {:?}, for a side of {image_size}", pictures.dims()),
+                expected: "(batch, channels, side, side) with the side of the encoder's configuration",
+            });
+        }
+        let batch = pictures.dim(0)?;
+        let pictures = pictures.to_dtype(self.class.dtype())?;
+        let patches = self.patches.forward(&pictures)?.flatten_from(2)?.transpose(1, 2)?;
+        let class = self.class.reshape((1, 1, ()))?.repeat((batch, 1, 1))?;
+        let tokens = Tensor::cat(&[class, patches], 1)?.broadcast_add(&self.positions)?;
+        let hidden_states = self.transformer.forward(self.norm_in.forward(&tokens)?, None)?;
+        let last = hidden_states.last().unwrap_or(&tokens);
+        let class = self.norm_out.forward(&last.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
+        Ok(VisionOutput { image_embeds: self.projection.forward(&class)?, hidden_states })
+    }
+}
