@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use configs::stable_diffusion_1;
 pub use tensors::Tensors;
+pub(crate) use weights::{is_weights, pick};
 
 /// What a model is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

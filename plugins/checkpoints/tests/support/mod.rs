@@ -1,6 +1,8 @@
 //! Small checkpoints that the tests write.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod server;
+
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
