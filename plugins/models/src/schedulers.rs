@@ -3,6 +3,11 @@
 //! A [`SchedulerConfig`] comes from a published `scheduler_config.json` or from a short name ([`NAMES`]) and builds a
 //! [`Scheduler`]. All arithmetic is in f32, whatever the type of the latents, and in the order of the reference.
 //!
+//! Where this departs from diffusers, on purpose: a `trailing` run has as many steps as were asked for (diffusers adds
+//! one at time -1 for 62 of the numbers up to 1000); UniPC with `bh1` ends in numbers where the last noise level is zero
+//! (NaN there); Euler ancestral takes models that predict the sample (an error there); times are at most as many as in
+//! training.
+//!
 //! ```
 //! use adeval_models::{schedulers::SchedulerConfig, torch_rng::Generator};
 //! use candle_core::{DType, Tensor};
@@ -20,20 +25,26 @@
 //! ```
 
 mod arithmetic;
+mod choices;
 mod config;
+mod ddim;
+mod dpm;
 mod euler;
+mod lcm;
+mod levels;
 mod noise_schedule;
 mod prediction;
 mod spacing;
+mod unipc;
 
 use candle_core::Tensor;
 
 use crate::torch_rng::Noise;
 use crate::{ModelError, Result};
-pub use config::{
-    AlgorithmType, BetaSchedule, CLASSES, FinalSigmasType, NAMES, PredictionType, SchedulerConfig,
-    SolverType, TimestepSpacing,
+pub use choices::{
+    AlgorithmType, BetaSchedule, FinalSigmasType, PredictionType, SolverType, TimestepSpacing,
 };
+pub use config::{CLASSES, NAMES, SchedulerConfig};
 
 /// What one step gives. Both tensors have the shape and the element type of the model's output.
 #[derive(Clone, Debug)]

@@ -3,88 +3,41 @@
 use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
+use super::choices::{
+    AlgorithmType, BetaSchedule, FinalSigmasType, PredictionType, SolverType, TimestepSpacing,
+};
+use super::ddim::Ddim;
+use super::dpm::Dpm;
 use super::euler::Euler;
+use super::lcm::Lcm;
+use super::unipc::UniPc;
 use crate::{ModelError, Result};
 
 /// Class names of diffusers that [`SchedulerConfig::build`] knows.
-pub const CLASSES: [&str; 2] = ["EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler"];
+pub const CLASSES: [&str; 7] = [
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "DDIMScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "UniPCMultistepScheduler",
+    "LCMScheduler",
+];
 
 /// Short names that [`SchedulerConfig::named`] knows.
-pub const NAMES: [&str; 2] = ["euler-ancestral", "euler"];
-
-/// How the betas of training rise from `beta_start` to `beta_end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BetaSchedule {
-    /// Evenly.
-    Linear,
-    /// Their square roots evenly: Stable Diffusion.
-    ScaledLinear,
-    /// Such that the signal falls as a cosine; takes no start and end.
-    #[serde(rename = "squaredcos_cap_v2")]
-    Squaredcos,
-}
-
-/// What the model was trained to give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PredictionType {
-    /// The noise.
-    Epsilon,
-    /// The velocity of Salimans and Ho, "Progressive Distillation" (2022).
-    VPrediction,
-    /// The clean sample.
-    Sample,
-}
-
-/// How the steps of a run are laid over the training times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TimestepSpacing {
-    /// From the first to the last, both included.
-    Linspace,
-    /// Multiples of a whole step from zero on, plus `steps_offset`.
-    Leading,
-    /// Multiples of a step from the end down.
-    Trailing,
-}
-
-/// The noise level after the last step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FinalSigmasType {
-    /// None.
-    Zero,
-    /// That of the first training time.
-    SigmaMin,
-}
-
-/// Which equation a DPM solver integrates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AlgorithmType {
-    /// Lu et al., "DPM-Solver++" (2022): the ODE, in terms of the clean sample.
-    #[serde(rename = "dpmsolver++", alias = "deis")]
-    DpmSolverPlusPlus,
-    /// The SDE, in terms of the clean sample.
-    #[serde(rename = "sde-dpmsolver++")]
-    SdeDpmSolverPlusPlus,
-}
-
-/// How a solver of second order takes the difference of two outputs into account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SolverType {
-    /// DPM solvers: by the midpoint rule.
-    Midpoint,
-    /// DPM solvers: by Heun's rule.
-    Heun,
-    /// UniPC: `B(h) = h`.
-    Bh1,
-    /// UniPC: `B(h) = exp(h) - 1`.
-    Bh2,
-    /// Of DEIS; others take their usual one for it.
-    Logrho,
-}
+pub const NAMES: [&str; 11] = [
+    "euler-ancestral",
+    "euler",
+    "ddim",
+    "dpmpp-2m",
+    "dpmpp-2m-karras",
+    "dpmpp-2m-sde",
+    "dpmpp-2m-sde-karras",
+    "dpmpp-sde",
+    "dpmpp-sde-karras",
+    "unipc",
+    "lcm",
+];
 
 /// The classes behind [`CLASSES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,17 +52,25 @@ pub(super) enum Class {
 }
 
 impl Class {
+    /// In the order of [`CLASSES`].
+    const ALL: [Self; CLASSES.len()] = [
+        Self::EulerAncestral,
+        Self::Euler,
+        Self::Ddim,
+        Self::DpmMultistep,
+        Self::DpmSinglestep,
+        Self::UniPc,
+        Self::Lcm,
+    ];
+
     fn of(name: &str) -> Result<Self> {
-        Ok(match name {
-            "EulerAncestralDiscreteScheduler" => Self::EulerAncestral,
-            "EulerDiscreteScheduler" => Self::Euler,
-            other => {
-                let known = CLASSES.join(", ");
-                return Err(refused(format!(
-                    "the class {other:?} is not known; name a sampler ({}), or use one of the classes {known}",
-                    NAMES.join(", ")
-                )));
-            }
+        let known = CLASSES.iter().zip(Self::ALL).find(|(class, _)| **class == name);
+        known.map(|(_, class)| class).ok_or_else(|| {
+            refused(format!(
+                "the class {name:?} is not known; name a sampler ({}), or use one of the classes {}",
+                NAMES.join(", "),
+                CLASSES.join(", ")
+            ))
         })
     }
 }
@@ -267,15 +228,29 @@ impl SchedulerConfig {
     /// # Errors
     /// [`ModelError::Config`] unless `name` is one of [`NAMES`].
     pub fn with_sampler(mut self, name: &str) -> Result<Self> {
+        if !NAMES.contains(&name) {
+            let known = NAMES.join(", ");
+            return Err(refused(format!("there is no sampler {name:?}; choose one of {known}")));
+        }
         let class = match name {
             "euler-ancestral" => CLASSES[0],
             "euler" => CLASSES[1],
-            other => {
-                let known = NAMES.join(", ");
-                return Err(refused(format!("there is no sampler {other:?}; choose one of {known}")));
-            }
+            "ddim" => CLASSES[2],
+            "unipc" => CLASSES[5],
+            "lcm" => CLASSES[6],
+            multistep if multistep.starts_with("dpmpp-2m") => CLASSES[3],
+            _ => CLASSES[4],
         };
         class.clone_into(&mut self.class_name);
+        if name.starts_with("dpmpp") {
+            let sde = name.contains("-sde");
+            self.algorithm_type = Some(if sde {
+                AlgorithmType::SdeDpmSolverPlusPlus
+            } else {
+                AlgorithmType::DpmSolverPlusPlus
+            });
+            self.use_karras_sigmas = Some(name.ends_with("-karras"));
+        }
         Ok(self)
     }
 
@@ -286,17 +261,22 @@ impl SchedulerConfig {
     pub fn build(&self) -> Result<Box<dyn Scheduler>> {
         let class = Class::of(&self.class_name)?;
         let settings = self.filled(class);
-        settings.check()?;
+        settings.check(class)?;
         Ok(match class {
             Class::EulerAncestral => Box::new(Euler::new(settings, true)),
-            _ => Box::new(Euler::new(settings, false)),
+            Class::Euler => Box::new(Euler::new(settings, false)),
+            Class::Ddim => Box::new(Ddim::new(settings)),
+            Class::DpmMultistep => Box::new(Dpm::multistep(settings)),
+            Class::DpmSinglestep => Box::new(Dpm::singlestep(settings)),
+            Class::UniPc => Box::new(UniPc::new(settings)),
+            Class::Lcm => Box::new(Lcm::new(settings)),
         })
     }
 }
 
 impl Settings {
     /// Whether these settings describe a schedule at all.
-    fn check(&self) -> Result<()> {
+    fn check(&self, class: Class) -> Result<()> {
         let betas = self.trained_betas.as_ref().map_or(self.num_train_timesteps, Vec::len);
         if betas != self.num_train_timesteps || betas < 2 {
             return Err(refused(format!(
@@ -318,6 +298,28 @@ impl Settings {
             && variance.starts_with("learned")
         {
             return Err(refused(format!("models with variance_type {variance:?} are not supported")));
+        }
+        self.check_solver(class)
+    }
+
+    fn check_solver(&self, class: Class) -> Result<()> {
+        let highest = if class == Class::DpmSinglestep { 2 } else { 3 };
+        if !(1..=highest).contains(&self.solver_order) {
+            return Err(refused(format!("solver_order is {}; use 1 to {highest}", self.solver_order)));
+        }
+        if class == Class::UniPc && !self.lower_order_final && self.final_sigmas_type == FinalSigmasType::Zero
+        {
+            return Err(refused(
+                "lower_order_final false divides by zero where final_sigmas_type is zero; set the former to true, \
+                 or the latter to sigma_min"
+                    .to_owned(),
+            ));
+        }
+        if class == Class::Lcm && !(1..=self.num_train_timesteps).contains(&self.original_inference_steps) {
+            return Err(refused(format!(
+                "original_inference_steps is {}; use 1 to num_train_timesteps, {}",
+                self.original_inference_steps, self.num_train_timesteps
+            )));
         }
         Ok(())
     }

@@ -7,7 +7,8 @@
 use candle_core::Tensor;
 
 use super::arithmetic::{over, times, to_f32};
-use super::config::{FinalSigmasType, PredictionType, Settings, TimestepSpacing};
+use super::choices::{FinalSigmasType, PredictionType, TimestepSpacing};
+use super::config::Settings;
 use super::noise_schedule::NoiseSchedule;
 use super::{Scheduler, StepOutput, at, spacing};
 use crate::Result;

@@ -1,6 +1,12 @@
 //! How much of the signal is left at each training time.
 
-use super::config::{BetaSchedule, Settings};
+use candle_core::Tensor;
+
+use super::arithmetic::{combine, to_f32};
+use super::at;
+use super::choices::BetaSchedule;
+use super::config::Settings;
+use crate::Result;
 
 /// Smallest subnormal of f16: stands for zero where its reciprocal is needed.
 const NEARLY_ZERO: f32 = 1.0 / 16_777_216.0;
@@ -35,6 +41,14 @@ impl NoiseSchedule {
     /// Noise level over signal level at each training time, rising.
     pub(super) fn sigmas(&self) -> Vec<f32> {
         self.alphas_cumprod.iter().map(|a| ((1.0 - a) / a).sqrt()).collect()
+    }
+
+    /// A clean sample with the noise of a whole training time, in the sample's element type.
+    pub(super) fn add_noise(&self, original: &Tensor, noise: &Tensor, time: f64) -> Result<Tensor> {
+        let alpha = at(&self.alphas_cumprod, time as usize)?;
+        let (signal, spread) = (alpha.sqrt(), (1.0 - alpha).sqrt());
+        let noisy = combine(&[(&to_f32(original)?, signal), (&to_f32(noise)?, spread)])?;
+        Ok(noisy.to_dtype(original.dtype())?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which training times, and which noise levels, the steps of a run fall on.
 
-use super::config::TimestepSpacing;
+use super::choices::TimestepSpacing;
 
 /// Rho of Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022), equation 5.
 const RHO: f64 = 7.0;
@@ -34,13 +34,17 @@ pub(super) fn timesteps(
     rising
 }
 
-/// `numpy.arange(times, 0, -train / steps).round() - 1`
+/// `numpy.arange(times, 0, -train / steps).round() - 1`, without the time -1 that rounding leaves there for some numbers
+/// of steps (61 of 1000, for one): diffusers does another step at it.
 fn trailing(times: usize, train: usize, steps: usize) -> Vec<f64> {
     let ratio = train as f64 / steps as f64;
     let start = times as f64;
     let step = (start - ratio) - start;
     let count = (start / ratio).ceil() as usize;
-    (0..count).map(|i| (start + i as f64 * step).round_ties_even() - 1.0).collect()
+    (0..count)
+        .map(|i| (start + i as f64 * step).round_ties_even() - 1.0)
+        .filter(|time| *time >= 0.0)
+        .collect()
 }
 
 /// `numpy.interp(x, [0, 1, ...], values)`
