@@ -11,6 +11,7 @@ pub mod clip;
 pub mod efficientnet;
 mod error;
 pub mod layers;
+pub mod lora;
 pub mod opencv;
 pub mod outline;
 pub mod product_canvas;

@@ -20,9 +20,26 @@ pub struct Source {
     device: Device,
     dtype: DType,
     held: Held,
-    patches: BTreeMap<String, Vec<Tensor>>,
+    patches: BTreeMap<String, Vec<Patch>>,
     used: RefCell<BTreeSet<String>>,
     faults: RefCell<Faults>,
+}
+
+/// What is added to a tensor when it is loaded, in float32.
+enum Patch {
+    Full(Tensor),
+    /// The product of (rows, rank) and (rank, the rest), multiplied out only then: a LoRA's is large.
+    LowRank(Tensor, Tensor),
+}
+
+impl Patch {
+    fn add_to(&self, tensor: &Tensor) -> candle_core::Result<Tensor> {
+        let delta = match self {
+            Self::Full(delta) => delta.clone(),
+            Self::LowRank(up, down) => up.matmul(down)?.reshape(tensor.dims())?,
+        };
+        tensor + delta.to_device(tensor.device())?
+    }
 }
 
 enum Held {
@@ -88,9 +105,15 @@ impl Source {
         }
     }
 
-    /// Adds `delta` (float32, of the tensor's shape) to the tensor `name` when it is loaded: how LoRA is fused.
+    /// Adds `delta` (float32, of the tensor's shape) to the tensor `name` when it is loaded.
     pub fn patch(&mut self, name: impl Into<String>, delta: Tensor) {
-        self.patches.entry(name.into()).or_default().push(delta);
+        self.patches.entry(name.into()).or_default().push(Patch::Full(delta));
+    }
+
+    /// Adds the product of `up` (rows, rank) and `down` (rank, columns), float32, to the tensor `name` when it is loaded:
+    /// how LoRA is fused. The tensor has `rows` first; its other dimensions together make the columns.
+    pub fn patch_low_rank(&mut self, name: impl Into<String>, up: Tensor, down: Tensor) {
+        self.patches.entry(name.into()).or_default().push(Patch::LowRank(up, down));
     }
 
     /// All names that it holds, sorted.
@@ -175,10 +198,10 @@ impl Source {
     /// Patched, checked and converted. Patches are added in float32, whatever the file's type is.
     fn prepared(&self, name: &str, tensor: Tensor) -> Result<Tensor> {
         let mut tensor = tensor;
-        if let Some(deltas) = self.patches.get(name) {
+        if let Some(patches) = self.patches.get(name) {
             tensor = tensor.to_dtype(DType::F32)?;
-            for delta in deltas {
-                tensor = (tensor + delta)?;
+            for patch in patches {
+                tensor = patch.add_to(&tensor)?;
             }
         }
         check_finite(&self.label, name, &tensor)?;
