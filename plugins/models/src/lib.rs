@@ -8,6 +8,7 @@
 //! a [`ModelError`] which tensor is at fault.
 
 pub mod clip;
+mod cpu;
 pub mod efficientnet;
 mod error;
 pub mod layers;

@@ -46,6 +46,8 @@ enum Held {
     Memory(BTreeMap<String, Tensor>),
     /// Read from the mapped file when asked for, by the name that the model knows: (its name, the file's name).
     Files(MmapedSafetensors, BTreeMap<String, String>),
+    /// Made when asked for, whatever the name.
+    Made(Box<dyn Fn(&str, &[usize]) -> Result<Tensor>>),
 }
 
 #[derive(Default)]
@@ -63,6 +65,17 @@ impl Source {
         dtype: DType,
     ) -> Self {
         Self::new(label.into(), Held::Memory(tensors.into_iter().collect()), device, dtype)
+    }
+
+    /// Tensors that `make` computes from name and shape, so that a network of full size can be tried without its
+    /// checkpoint. It holds whatever is asked for, but [`Source::names`] and [`Weights::has`] know of none.
+    pub fn from_fn(
+        label: impl Into<String>,
+        make: impl Fn(&str, &[usize]) -> Result<Tensor> + 'static,
+        device: &Device,
+        dtype: DType,
+    ) -> Self {
+        Self::new(label.into(), Held::Made(Box::new(make)), device, dtype)
     }
 
     /// One or more safetensors files (shards), mapped and read tensor by tensor.
@@ -121,6 +134,7 @@ impl Source {
         match &self.held {
             Held::Memory(tensors) => tensors.keys().map(String::as_str).collect(),
             Held::Files(_, names) => names.keys().map(String::as_str).collect(),
+            Held::Made(_) => Vec::new(),
         }
     }
 
@@ -165,6 +179,7 @@ impl Source {
         match &self.held {
             Held::Memory(tensors) => tensors.contains_key(name),
             Held::Files(_, names) => names.contains_key(name),
+            Held::Made(_) => false,
         }
     }
 
@@ -174,6 +189,7 @@ impl Source {
             Held::Files(files, names) => {
                 names.get(name).and_then(|n| files.get(n).ok()).map(|view| view.shape().to_vec())
             }
+            Held::Made(_) => None,
         }
     }
 
@@ -181,6 +197,7 @@ impl Source {
         let tensor = match &self.held {
             Held::Memory(tensors) => tensors.get(name).cloned(),
             Held::Files(files, names) => names.get(name).map(|n| files.load(n, &Device::Cpu)).transpose()?,
+            Held::Made(make) => Some(make(name, shape)?),
         };
         let Some(tensor) = tensor else {
             self.faults.borrow_mut().missing.insert(name.to_owned());

@@ -2,7 +2,6 @@
 //! encoder that reads a control picture and answers with what to add to the UNet's skips.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use super::blocks::{Context, Counter, Encoder, MidBlock};
 use super::config::{ControlNetConfig, UNetConfig};

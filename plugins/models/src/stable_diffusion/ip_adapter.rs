@@ -1,7 +1,6 @@
 //! IP-Adapter (arXiv 2308.06721): the UNet attends to a picture beside the text, with keys and values of its own.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use super::config::UNetConfig;
 use super::nn::{self, LayerNorm, Linear};

@@ -1,8 +1,9 @@
 //! Scaled dot-product attention, `softmax(Q K^T / sqrt(d)) V`, without ever holding all scores.
 
-use candle_core::{D, DType, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 
-use crate::Result;
+use crate::cpu::{self, attention};
+use crate::{ModelError, Result};
 
 /// Scores held at once: 64 Mi values, 256 MiB in float32. At 512x512 pixels all of them would be 1 GiB.
 const MAX_SCORES: usize = 1 << 26;
@@ -15,6 +16,17 @@ const MAX_SCORES: usize = 1 << 26;
 pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, upcast: bool) -> Result<Tensor> {
     let (batch, count, width) = query.dims3()?;
     let tokens = key.dim(1)?;
+    if key.dims() != [batch, tokens, width] || value.dims() != key.dims() || !width.is_multiple_of(heads) {
+        let found = format!("{:?}, {:?}, {:?} for {heads} heads", query.dims(), key.dims(), value.dims());
+        return Err(ModelError::Input { found, expected: "query, key and value of one batch and width" });
+    }
+    if let Some(set) = cpu::set().filter(|_| [query, key, value].into_iter().all(cpu::takes)) {
+        let shape = attention::Shape { batch, queries: count, keys: tokens, width, heads };
+        let values = cpu::with_values([query, key, value], |[query, key, value]| {
+            Ok(attention::attend(set, shape, query, key, value))
+        })?;
+        return Ok(Tensor::from_vec(values, query.dims(), &Device::Cpu)?);
+    }
     let split = |t: &Tensor| -> Result<Tensor> {
         let (batch, count, width) = t.dims3()?;
         Ok(t.reshape((batch, count, heads, width / heads))?.transpose(1, 2)?.contiguous()?)

@@ -1,7 +1,6 @@
 //! What a network knows of the time step: sinusoids of it, through two linear layers.
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::Module;
 
 use super::config::EncoderConfig;
 use super::nn::{self, Linear};

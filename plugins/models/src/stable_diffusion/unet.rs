@@ -1,7 +1,6 @@
 //! The denoising network, diffusers' `UNet2DConditionModel` in the shapes of Stable Diffusion 1.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use super::blocks::{Context, Counter, Encoder, MidBlock, UpBlock};
 use super::config::UNetConfig;

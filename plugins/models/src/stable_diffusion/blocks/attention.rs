@@ -1,7 +1,6 @@
 //! Multi-head attention, with the second branch for pictures that IP-Adapter adds.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use crate::Result;
 use crate::stable_diffusion::ip_adapter::ImagePrompt;

@@ -1,7 +1,6 @@
 //! The down path of the U, shared by UNet and ControlNet.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use super::resnet::ResnetBlock;
 use super::sampling::Downsample;

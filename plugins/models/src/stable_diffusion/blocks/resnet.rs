@@ -1,7 +1,6 @@
 //! The residual block: two 3x3 convolutions, with the time embedding added between them.
 
 use candle_core::{D, Tensor};
-use candle_nn::Module;
 
 use crate::Result;
 use crate::stable_diffusion::config::EncoderConfig;

@@ -1,7 +1,6 @@
 //! From one resolution to the next.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use crate::Result;
 use crate::stable_diffusion::nn::{self, Conv2d};

@@ -1,7 +1,6 @@
 //! The transformer behind a residual block: self attention, cross attention, feed-forward.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use super::attention::Attention;
 use super::{Context, Counter, Sizes};

@@ -1,7 +1,6 @@
 //! The Perceiver resampler of the "plus" adapters: learned queries read the image encoder's states.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use crate::stable_diffusion::nn::{self, LayerNorm, Linear};
 use crate::stable_diffusion::sdpa::attend;
