@@ -33,6 +33,7 @@ mod euler;
 mod lcm;
 mod levels;
 mod noise_schedule;
+mod pndm;
 mod prediction;
 mod spacing;
 mod unipc;

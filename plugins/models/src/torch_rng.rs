@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | CPU | uniform, integers, permutations | bit for bit |
 //! | CPU | normal, fewer than 16 values | bit for bit (f64 Box-Muller with a kept second value, glibc's functions) |
+//! | CPU | normal f64, 16 values or more | bit for bit with glibc's functions |
 //! | CPU | normal f32, 16 values or more | bit for bit with the AVX2 kernel, which x86 machines with AVX2 or AVX-512 run; the scalar kernel differs by up to 1e-6 |
 //! | CPU | normal f16 and bf16 | the f32 values of torch 2.15, rounded; older versions drew with fewer bits |
 //! | CUDA | uniform, normal | the same Philox words; the card's fast sine and logarithm differ from exact ones by about 1e-6 |

@@ -168,6 +168,11 @@ fn lcm() {
     check("lcm");
 }
 
+#[test]
+fn pndm() {
+    check("pndm");
+}
+
 /// A whole run without a golden: its values must be finite.
 fn ends_well(text: &str) {
     let mut scheduler = SchedulerConfig::from_json(text).expect("JSON").build().expect("a sampler");
@@ -228,6 +233,45 @@ fn unknown_names_and_classes_are_answered_with_what_there_is() {
     let error =
         SchedulerConfig::from_json(r#"{"beta_schedule": "cubic"}"#).expect_err("no schedule").to_string();
     assert!(error.contains("cubic") && error.contains("scaled_linear"), "{error}");
+}
+
+/// The file of Stable Diffusion 1.5 names PNDM; another sampler on top of it is the one that its short name gives.
+#[test]
+fn a_sampler_by_name_keeps_the_published_training_schedule() {
+    let text = r#"{"_class_name": "PNDMScheduler", "_diffusers_version": "0.6.0", "beta_end": 0.012,
+                   "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000,
+                   "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null,
+                   "clip_sample": false}"#;
+    let published = SchedulerConfig::from_json(text).expect("the published file");
+    assert_eq!(published, SchedulerConfig::named("pndm").expect("a name"));
+    for name in NAMES.into_iter().filter(|name| *name != "pndm") {
+        let mut replaced = published.clone().with_sampler(name).expect("a name");
+        replaced.skip_prk_steps = None;
+        assert_eq!(replaced, SchedulerConfig::named(name).expect("a name"), "{name}");
+    }
+}
+
+/// Latents in half precision are stepped in f32: after a run only the rounding of each step is left.
+#[test]
+fn half_precision_stays_close_and_keeps_its_type() {
+    let run = |name: &str, dtype: DType| {
+        let mut scheduler = SchedulerConfig::named(name).expect("a name").build().expect("a sampler");
+        scheduler.set_timesteps(5).expect("steps");
+        let mut noise = Generator::cpu(SEED);
+        let start = noise.randn(&SHAPE, DType::F32).expect("a draw");
+        let mut sample =
+            (start * scheduler.init_noise_sigma()).and_then(|t| t.to_dtype(dtype)).expect("a tensor");
+        for (index, t) in scheduler.timesteps().to_vec().iter().enumerate() {
+            sample = one_step(scheduler.as_mut(), index, *t, &sample, &mut noise);
+            assert_eq!(sample.dtype(), dtype, "{name}");
+        }
+        sample
+    };
+    for name in NAMES {
+        let (half, single) = (run(name, DType::F16), run(name, DType::F32));
+        let error = relative(&half, &single);
+        assert!(error > 0.0 && error < 1e-2, "{name}: {error}");
+    }
 }
 
 /// The files of published checkpoints hold keys of other classes and Python's infinities.

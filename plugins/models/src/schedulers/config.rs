@@ -10,11 +10,12 @@ use super::ddim::Ddim;
 use super::dpm::Dpm;
 use super::euler::Euler;
 use super::lcm::Lcm;
+use super::pndm::Pndm;
 use super::unipc::UniPc;
 use crate::{ModelError, Result};
 
 /// Class names of diffusers that [`SchedulerConfig::build`] knows.
-pub const CLASSES: [&str; 7] = [
+pub const CLASSES: [&str; 8] = [
     "EulerAncestralDiscreteScheduler",
     "EulerDiscreteScheduler",
     "DDIMScheduler",
@@ -22,10 +23,11 @@ pub const CLASSES: [&str; 7] = [
     "DPMSolverSinglestepScheduler",
     "UniPCMultistepScheduler",
     "LCMScheduler",
+    "PNDMScheduler",
 ];
 
 /// Short names that [`SchedulerConfig::named`] knows.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "euler-ancestral",
     "euler",
     "ddim",
@@ -37,6 +39,7 @@ pub const NAMES: [&str; 11] = [
     "dpmpp-sde-karras",
     "unipc",
     "lcm",
+    "pndm",
 ];
 
 /// The classes behind [`CLASSES`].
@@ -49,6 +52,7 @@ pub(super) enum Class {
     DpmSinglestep,
     UniPc,
     Lcm,
+    Pndm,
 }
 
 impl Class {
@@ -61,6 +65,7 @@ impl Class {
         Self::DpmSinglestep,
         Self::UniPc,
         Self::Lcm,
+        Self::Pndm,
     ];
 
     fn of(name: &str) -> Result<Self> {
@@ -114,82 +119,84 @@ macro_rules! config {
 config! {
     class class;
     with_default {
-    /// Number of times that the model was trained at.
-    num_train_timesteps: usize = 1000;
-    /// Noise added at the first training time.
-    beta_start: f64 = if class == Class::Lcm { 0.00085 } else { 0.0001 };
-    /// Noise added at the last training time.
-    beta_end: f64 = if class == Class::Lcm { 0.012 } else { 0.02 };
-    /// How the noise rises between the two.
-    beta_schedule: BetaSchedule =
-        if class == Class::Lcm { BetaSchedule::ScaledLinear } else { BetaSchedule::Linear };
-    /// What the model gives.
-    prediction_type: PredictionType = PredictionType::Epsilon;
-    /// How the steps of a run are laid over the training times; not taken by LCM and the single-step DPM solver.
-    timestep_spacing: TimestepSpacing = match class {
-        Class::Ddim | Class::Lcm => TimestepSpacing::Leading,
-        _ => TimestepSpacing::Linspace,
-    };
-    /// Added to the times of `leading`.
-    steps_offset: usize = 0;
-    /// Whether the betas are rescaled such that nothing of the signal is left at the last training time.
-    rescale_betas_zero_snr: bool = false;
-    /// DDIM, LCM: whether the predicted clean sample is clipped to `clip_sample_range`.
-    clip_sample: bool = class == Class::Ddim;
-    /// See `clip_sample`.
-    clip_sample_range: f64 = 1.0;
-    /// DDIM, LCM: whether the step after the first training time leads to a clean sample, or to that time's signal.
-    set_alpha_to_one: bool = true;
-    /// Whether the predicted clean sample is limited to a quantile; not for latents.
-    thresholding: bool = false;
-    /// The quantile of `thresholding`, 0 to 1.
-    dynamic_thresholding_ratio: f64 = 0.995;
-    /// Upper bound of the quantile's value.
-    sample_max_value: f64 = 1.0;
-    /// DPM solvers, UniPC: order of the method, 1 to 3 (single-step: 1 or 2).
-    solver_order: usize = 2;
-    /// DPM solvers: the equation.
-    algorithm_type: AlgorithmType = AlgorithmType::DpmSolverPlusPlus;
-    /// DPM solvers, UniPC: the rule of second order.
-    solver_type: SolverType = if class == Class::UniPc { SolverType::Bh2 } else { SolverType::Midpoint };
-    /// DPM solvers, UniPC: whether the last steps are of lower order (multi-step: in runs of fewer than 15 steps).
-    lower_order_final: bool = class != Class::DpmSinglestep;
-    /// Multi-step DPM solver: whether the last step is of first order.
-    euler_at_final: bool = false;
-    /// Whether the noise levels are spaced as Karras et al. (2022) do.
-    use_karras_sigmas: bool = false;
-    /// Whether the noise levels are spaced in even ratios.
-    use_exponential_sigmas: bool = false;
-    /// Spacing by a beta distribution: refused.
-    use_beta_sigmas: bool = false;
-    /// Noise levels of flow matching, which Stable Diffusion 1.5 does not have: refused.
-    use_flow_sigmas: bool = false;
-    /// Multi-step DPM solver: whether the logarithms of the noise levels are spaced evenly.
-    use_lu_lambdas: bool = false;
-    /// The noise level after the last step.
-    final_sigmas_type: FinalSigmasType = FinalSigmasType::Zero;
-    /// DPM solvers: training times whose log signal-to-noise ratio is below are left out.
-    lambda_min_clipped: f64 = f64::NEG_INFINITY;
-    /// UniPC: whether the method works on the clean sample, or on the noise.
-    predict_x0: bool = true;
-    /// UniPC: steps after which the sample is not corrected.
-    disable_corrector: Vec<usize> = Vec::new();
-    /// LCM: number of the times that the model was distilled for.
-    original_inference_steps: usize = 50;
-    /// LCM: scale of the time in the boundary condition.
-    timestep_scaling: f64 = 10.0;
-    /// DDIM: weight of fresh noise, from 0 (none drawn) to 1 (DDPM). In diffusers an argument of the pipeline.
-    eta: f64 = 0.0;
+        /// Number of times that the model was trained at.
+        num_train_timesteps: usize = 1000;
+        /// Noise added at the first training time.
+        beta_start: f64 = if class == Class::Lcm { 0.00085 } else { 0.0001 };
+        /// Noise added at the last training time.
+        beta_end: f64 = if class == Class::Lcm { 0.012 } else { 0.02 };
+        /// How the noise rises between the two.
+        beta_schedule: BetaSchedule =
+            if class == Class::Lcm { BetaSchedule::ScaledLinear } else { BetaSchedule::Linear };
+        /// What the model gives.
+        prediction_type: PredictionType = PredictionType::Epsilon;
+        /// How the steps of a run are laid over the training times; not taken by LCM and the single-step DPM solver.
+        timestep_spacing: TimestepSpacing = match class {
+            Class::Ddim | Class::Lcm | Class::Pndm => TimestepSpacing::Leading,
+            _ => TimestepSpacing::Linspace,
+        };
+        /// Added to the times of `leading`.
+        steps_offset: usize = 0;
+        /// Whether the betas are rescaled such that nothing of the signal is left at the last training time.
+        rescale_betas_zero_snr: bool = false;
+        /// DDIM, LCM: whether the predicted clean sample is clipped to `clip_sample_range`.
+        clip_sample: bool = class == Class::Ddim;
+        /// See `clip_sample`.
+        clip_sample_range: f64 = 1.0;
+        /// DDIM, LCM, PNDM: whether the step after the first training time leads to a clean sample, or to that time's signal.
+        set_alpha_to_one: bool = class != Class::Pndm;
+        /// Whether the predicted clean sample is limited to a quantile; not for latents.
+        thresholding: bool = false;
+        /// The quantile of `thresholding`, 0 to 1.
+        dynamic_thresholding_ratio: f64 = 0.995;
+        /// Upper bound of the quantile's value.
+        sample_max_value: f64 = 1.0;
+        /// DPM solvers, UniPC: order of the method, 1 to 3 (single-step: 1 or 2).
+        solver_order: usize = 2;
+        /// DPM solvers: the equation.
+        algorithm_type: AlgorithmType = AlgorithmType::DpmSolverPlusPlus;
+        /// DPM solvers, UniPC: the rule of second order.
+        solver_type: SolverType = if class == Class::UniPc { SolverType::Bh2 } else { SolverType::Midpoint };
+        /// DPM solvers, UniPC: whether the last steps are of lower order (multi-step: in runs of fewer than 15 steps).
+        lower_order_final: bool = class != Class::DpmSinglestep;
+        /// Multi-step DPM solver: whether the last step is of first order.
+        euler_at_final: bool = false;
+        /// Whether the noise levels are spaced as Karras et al. (2022) do.
+        use_karras_sigmas: bool = false;
+        /// Whether the noise levels are spaced in even ratios.
+        use_exponential_sigmas: bool = false;
+        /// Spacing by a beta distribution: refused.
+        use_beta_sigmas: bool = false;
+        /// Noise levels of flow matching, which Stable Diffusion 1.5 does not have: refused.
+        use_flow_sigmas: bool = false;
+        /// Multi-step DPM solver: whether the logarithms of the noise levels are spaced evenly.
+        use_lu_lambdas: bool = false;
+        /// The noise level after the last step.
+        final_sigmas_type: FinalSigmasType = FinalSigmasType::Zero;
+        /// DPM solvers: training times whose log signal-to-noise ratio is below are left out.
+        lambda_min_clipped: f64 = f64::NEG_INFINITY;
+        /// UniPC: whether the method works on the clean sample, or on the noise.
+        predict_x0: bool = true;
+        /// UniPC: steps after which the sample is not corrected.
+        disable_corrector: Vec<usize> = Vec::new();
+        /// LCM: number of the times that the model was distilled for.
+        original_inference_steps: usize = 50;
+        /// LCM: scale of the time in the boundary condition.
+        timestep_scaling: f64 = 10.0;
+        /// PNDM: whether the run begins with linear multi-steps at once; Runge-Kutta steps before them are refused.
+        skip_prk_steps: bool = false;
+        /// DDIM: weight of fresh noise, from 0 (none drawn) to 1 (DDPM). In diffusers an argument of the pipeline.
+        eta: f64 = 0.0;
     }
     without {
-    /// The betas themselves, in place of a schedule.
-    trained_betas: Vec<f64>;
-    /// Lowest noise level of Karras' and exponential spacing, if not that of the schedule.
-    sigma_min: f64;
-    /// Highest noise level of Karras' and exponential spacing, if not that of the schedule.
-    sigma_max: f64;
-    /// A model that predicts variances too: refused.
-    variance_type: String;
+        /// The betas themselves, in place of a schedule.
+        trained_betas: Vec<f64>;
+        /// Lowest noise level of Karras' and exponential spacing, if not that of the schedule.
+        sigma_min: f64;
+        /// Highest noise level of Karras' and exponential spacing, if not that of the schedule.
+        sigma_max: f64;
+        /// A model that predicts variances too: refused.
+        variance_type: String;
     }
 }
 
@@ -238,10 +245,14 @@ impl SchedulerConfig {
             "ddim" => CLASSES[2],
             "unipc" => CLASSES[5],
             "lcm" => CLASSES[6],
+            "pndm" => CLASSES[7],
             multistep if multistep.starts_with("dpmpp-2m") => CLASSES[3],
             _ => CLASSES[4],
         };
         class.clone_into(&mut self.class_name);
+        if name == "pndm" {
+            self.skip_prk_steps = Some(true);
+        }
         if name.starts_with("dpmpp") {
             let sde = name.contains("-sde");
             self.algorithm_type = Some(if sde {
@@ -270,6 +281,7 @@ impl SchedulerConfig {
             Class::DpmSinglestep => Box::new(Dpm::singlestep(settings)),
             Class::UniPc => Box::new(UniPc::new(settings)),
             Class::Lcm => Box::new(Lcm::new(settings)),
+            Class::Pndm => Box::new(Pndm::new(settings)),
         })
     }
 }
@@ -312,6 +324,12 @@ impl Settings {
             return Err(refused(
                 "lower_order_final false divides by zero where final_sigmas_type is zero; set the former to true, \
                  or the latter to sigma_min"
+                    .to_owned(),
+            ));
+        }
+        if class == Class::Pndm && (!self.skip_prk_steps || self.prediction_type == PredictionType::Sample) {
+            return Err(refused(
+                "PNDM is supported with skip_prk_steps true and a prediction_type of epsilon or v_prediction"
                     .to_owned(),
             ));
         }
