@@ -9,13 +9,12 @@ mod decoder;
 mod encoder;
 mod tiling;
 
-use candle_core::{Module, Tensor};
-use candle_nn::Conv2d;
+use candle_core::Tensor;
 use serde::Deserialize;
 
 pub use tiling::Tiling;
 
-use crate::layers::conv2d;
+use crate::stable_diffusion::nn::{Conv2d, conv2d};
 use crate::tensors::{Source, Weights};
 use crate::{ModelError, Result};
 use decoder::Decoder;
@@ -251,31 +250,31 @@ impl Vae {
                 expected: "(batch, latent channels, height, width)",
             });
         }
-        Ok(self.by_slice(latents, |z| match &self.tiling {
+        self.by_slice(latents, |z| match &self.tiling {
             Some(tiling) if tiling.exceeded_by_latent(z) => tiling.decode(z, |tile| self.picture(tile)),
             _ => self.picture(z),
-        })?)
+        })
     }
 
     fn by_slice(
         &self,
         x: &Tensor,
-        run: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
-    ) -> candle_core::Result<Tensor> {
+        run: impl Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
         let batch = x.dim(0)?;
         if !self.slicing || batch == 1 {
             return run(x);
         }
-        let slices = (0..batch).map(|i| run(&x.narrow(0, i, 1)?)).collect::<candle_core::Result<Vec<_>>>()?;
-        Tensor::cat(&slices, 0)
+        let slices = (0..batch).map(|i| run(&x.narrow(0, i, 1)?)).collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&slices, 0)?)
     }
 
-    fn moments(&self, pictures: &Tensor) -> candle_core::Result<Tensor> {
+    fn moments(&self, pictures: &Tensor) -> Result<Tensor> {
         let moments = self.encoder.forward(pictures)?;
         self.quant.as_ref().map_or(Ok(moments.clone()), |conv| conv.forward(&moments))
     }
 
-    fn picture(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
+    fn picture(&self, latents: &Tensor) -> Result<Tensor> {
         let latents = self.post_quant.as_ref().map_or(Ok(latents.clone()), |conv| conv.forward(latents))?;
         self.decoder.forward(&latents)
     }

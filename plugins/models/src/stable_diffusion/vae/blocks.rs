@@ -1,11 +1,12 @@
 //! The blocks that encoder and decoder are made of.
 
-use candle_core::{D, DType, Module, Tensor};
-use candle_nn::{Conv2d, GroupNorm, Linear};
+use candle_core::{Module, Tensor};
+use candle_nn::Linear;
 
 use super::VaeConfig;
 use crate::Result;
-use crate::layers::{conv2d, group_norm};
+use crate::stable_diffusion::nn::{Conv2d, GroupNorm, conv2d};
+use crate::stable_diffusion::sdpa::attend;
 use crate::tensors::Weights;
 
 /// Epsilon of every group norm.
@@ -24,20 +25,20 @@ impl Residual {
     pub(super) fn load(groups: usize, inputs: usize, outputs: usize, weights: &Weights) -> Result<Self> {
         let shortcut = weights.pp("conv_shortcut");
         Ok(Self {
-            norm1: group_norm(groups, inputs, EPS, &weights.pp("norm1"))?,
+            norm1: GroupNorm::new(groups, inputs, EPS, &weights.pp("norm1"))?,
             conv1: conv2d(inputs, outputs, 3, 1, 1, &weights.pp("conv1"))?,
-            norm2: group_norm(groups, outputs, EPS, &weights.pp("norm2"))?,
+            norm2: GroupNorm::new(groups, outputs, EPS, &weights.pp("norm2"))?,
             conv2: conv2d(outputs, outputs, 3, 1, 1, &weights.pp("conv2"))?,
             shortcut: (inputs != outputs).then(|| conv2d(inputs, outputs, 1, 1, 0, &shortcut)).transpose()?,
         })
     }
 
-    pub(super) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let y = self.conv1.forward(&self.norm1.forward(x)?.silu()?)?;
-        let y = self.conv2.forward(&self.norm2.forward(&y)?.silu()?)?;
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = self.conv1.forward(&self.norm1.silu(x)?)?;
+        let y = self.conv2.forward(&self.norm2.silu(&y)?)?;
         match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x)? + y,
-            None => x + y,
+            Some(shortcut) => Ok((shortcut.forward(x)? + y)?),
+            None => Ok((x + y)?),
         }
     }
 }
@@ -59,7 +60,7 @@ impl Middle {
         Ok(Self { first: residual(0)?, attention: attention.transpose()?, second: residual(1)? })
     }
 
-    pub(super) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = self.first.forward(x)?;
         if let Some(attention) = &self.attention {
             x = attention.forward(&x)?;
@@ -78,9 +79,6 @@ struct Attention {
 }
 
 impl Attention {
-    /// The most scores that are held at once: 64 MiB in float32. A 64x64 latent has 4096 places and 16 Mi scores.
-    const SCORES: usize = 1 << 24;
-
     fn load(groups: usize, channels: usize, weights: &Weights) -> Result<Self> {
         let projection = |now: &str, before: &str| {
             let now = weights.pp(now);
@@ -88,7 +86,7 @@ impl Attention {
             projection(channels, if before.has("weight") { &before } else { &now })
         };
         Ok(Self {
-            norm: group_norm(groups, channels, EPS, &weights.pp("group_norm"))?,
+            norm: GroupNorm::new(groups, channels, EPS, &weights.pp("group_norm"))?,
             query: projection("to_q", "query")?,
             key: projection("to_k", "key")?,
             value: projection("to_v", "value")?,
@@ -96,23 +94,13 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, channels, height, width) = x.dims4()?;
         let places = self.norm.forward(x)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
-        let query = (self.query.forward(&places)? * (channels as f64).powf(-0.5))?;
-        let key = self.key.forward(&places)?.t()?;
-        let value = self.value.forward(&places)?;
-        let count = height * width;
-        let step = (Self::SCORES / (count * batch)).clamp(1, count);
-        let mut parts = Vec::with_capacity(count.div_ceil(step));
-        for start in (0..count).step_by(step) {
-            let part = query.narrow(1, start, step.min(count - start))?.contiguous()?;
-            let scores = part.matmul(&key)?.to_dtype(DType::F32)?;
-            let shares = candle_nn::ops::softmax(&scores, D::Minus1)?.to_dtype(x.dtype())?;
-            parts.push(shares.matmul(&value)?);
-        }
-        let mixed = self.out.forward(&Tensor::cat(&parts, 1)?)?;
-        x + mixed.transpose(1, 2)?.reshape((batch, channels, height, width))?
+        let (query, key) = (self.query.forward(&places)?, self.key.forward(&places)?);
+        let mixed = attend(&query, &key, &self.value.forward(&places)?, 1, true)?;
+        let mixed = self.out.forward(&mixed)?;
+        Ok((x + mixed.transpose(1, 2)?.reshape((batch, channels, height, width))?)?)
     }
 }
 

@@ -1,12 +1,11 @@
 //! Latents to pictures.
 
-use candle_core::{Module, Tensor};
-use candle_nn::{Conv2d, GroupNorm};
+use candle_core::Tensor;
 
 use super::VaeConfig;
 use super::blocks::{EPS, Middle, Residual};
 use crate::Result;
-use crate::layers::{conv2d, group_norm};
+use crate::stable_diffusion::nn::{Conv2d, GroupNorm, conv2d};
 use crate::tensors::Weights;
 
 pub(super) struct Decoder {
@@ -38,18 +37,18 @@ impl Decoder {
             conv_in: conv2d(config.latent_channels, last, 3, 1, 1, &weights.pp("conv_in"))?,
             middle: Middle::load(config, &weights.pp("mid_block"))?,
             levels,
-            norm: group_norm(config.norm_num_groups, first, EPS, &weights.pp("conv_norm_out"))?,
+            norm: GroupNorm::new(config.norm_num_groups, first, EPS, &weights.pp("conv_norm_out"))?,
             conv_out: conv2d(first, config.out_channels, 3, 1, 1, &weights.pp("conv_out"))?,
         })
     }
 
     /// (batch, latent channels, height, width) to (batch, channels, 8 * height, 8 * width).
-    pub(super) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = self.middle.forward(&self.conv_in.forward(x)?)?;
         for level in &self.levels {
             x = level.forward(x)?;
         }
-        let x = self.norm.forward(&x)?.silu()?;
+        let x = self.norm.silu(&x)?;
         self.conv_out.forward(&x)
     }
 }
@@ -80,7 +79,7 @@ impl Level {
         })
     }
 
-    fn forward(&self, mut x: Tensor) -> candle_core::Result<Tensor> {
+    fn forward(&self, mut x: Tensor) -> Result<Tensor> {
         for residual in &self.residuals {
             x = residual.forward(&x)?;
         }

@@ -1,12 +1,11 @@
 //! Pictures to the moments of their latents.
 
-use candle_core::{Module, Tensor};
-use candle_nn::{Conv2d, GroupNorm};
+use candle_core::Tensor;
 
 use super::VaeConfig;
 use super::blocks::{EPS, Middle, Residual};
 use crate::Result;
-use crate::layers::{conv2d, group_norm};
+use crate::stable_diffusion::nn::{Conv2d, GroupNorm, conv2d};
 use crate::tensors::Weights;
 
 pub(super) struct Encoder {
@@ -38,19 +37,19 @@ impl Encoder {
             conv_in: conv2d(config.in_channels, first, 3, 1, 1, &weights.pp("conv_in"))?,
             levels,
             middle: Middle::load(config, &weights.pp("mid_block"))?,
-            norm: group_norm(config.norm_num_groups, last, EPS, &weights.pp("conv_norm_out"))?,
+            norm: GroupNorm::new(config.norm_num_groups, last, EPS, &weights.pp("conv_norm_out"))?,
             conv_out: conv2d(last, 2 * config.latent_channels, 3, 1, 1, &weights.pp("conv_out"))?,
         })
     }
 
     /// (batch, channels, height, width) to (batch, 2 * latent channels, height / 8, width / 8).
-    pub(super) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = self.conv_in.forward(x)?;
         for level in &self.levels {
             x = level.forward(x)?;
         }
         x = self.middle.forward(&x)?;
-        self.conv_out.forward(&self.norm.forward(&x)?.silu()?)
+        self.conv_out.forward(&self.norm.silu(&x)?)
     }
 }
 
@@ -76,7 +75,7 @@ impl Level {
         Ok(Self { residuals, halve: halves.then(|| conv2d(outputs, outputs, 3, 2, 0, &halve)).transpose()? })
     }
 
-    fn forward(&self, mut x: Tensor) -> candle_core::Result<Tensor> {
+    fn forward(&self, mut x: Tensor) -> Result<Tensor> {
         for residual in &self.residuals {
             x = residual.forward(&x)?;
         }

@@ -1,8 +1,9 @@
 //! Encoding and decoding in overlapping tiles, blended linearly where they overlap: bounded memory for large pictures.
 
-use candle_core::{Tensor, bail};
+use candle_core::Tensor;
 
 use super::VaeConfig;
+use crate::{ModelError, Result};
 
 /// Sizes of tiles.
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +33,16 @@ impl Tiling {
     pub(super) fn encode(
         &self,
         picture: &Tensor,
-        run: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
-    ) -> candle_core::Result<Tensor> {
+        run: impl Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
         tiled(picture, self.picture, self.latent, self.overlap, run)
     }
 
     pub(super) fn decode(
         &self,
         latent: &Tensor,
-        run: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
-    ) -> candle_core::Result<Tensor> {
+        run: impl Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
         tiled(latent, self.latent, self.picture, self.overlap, run)
     }
 }
@@ -53,13 +54,14 @@ fn tiled(
     from: usize,
     to: usize,
     overlap: f64,
-    run: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
-) -> candle_core::Result<Tensor> {
+    run: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
     let step = (from as f64 * (1.0 - overlap)) as usize;
     let blend = (to as f64 * overlap) as usize;
     if step == 0 || step > from || blend >= to {
-        bail!("tiles of {from} to {to} with an overlap of {overlap} do not advance");
+        let found = format!("tiles of {from} that become {to} with an overlap of {overlap}");
+        return Err(ModelError::Input { found, expected: "tiles that advance: an overlap of 0 or more and below 1" });
     }
     let kept = to - blend;
     let mut above: Vec<Tensor> = Vec::new();
@@ -83,11 +85,11 @@ fn tiled(
         rows.push(Tensor::cat(&parts, 3)?);
         above = row;
     }
-    Tensor::cat(&rows, 2)
+    Ok(Tensor::cat(&rows, 2)?)
 }
 
 /// `next`, whose first `extent` places along `dim` pass linearly from the last ones of `before` to its own.
-fn blended(before: &Tensor, next: &Tensor, dim: usize, extent: usize) -> candle_core::Result<Tensor> {
+fn blended(before: &Tensor, next: &Tensor, dim: usize, extent: usize) -> Result<Tensor> {
     let (length, size) = (before.dim(dim)?, next.dim(dim)?);
     let extent = extent.min(length).min(size);
     if extent == 0 {
@@ -103,5 +105,5 @@ fn blended(before: &Tensor, next: &Tensor, dim: usize, extent: usize) -> candle_
     if extent == size {
         return Ok(mixed);
     }
-    Tensor::cat(&[mixed, next.narrow(dim, extent, size - extent)?], dim)
+    Ok(Tensor::cat(&[mixed, next.narrow(dim, extent, size - extent)?], dim)?)
 }
