@@ -256,11 +256,7 @@ impl Vae {
         })
     }
 
-    fn by_slice(
-        &self,
-        x: &Tensor,
-        run: impl Fn(&Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
+    fn by_slice(&self, x: &Tensor, run: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let batch = x.dim(0)?;
         if !self.slicing || batch == 1 {
             return run(x);

@@ -30,19 +30,11 @@ impl Tiling {
         latent.dims()[2..].iter().any(|&side| side > self.latent)
     }
 
-    pub(super) fn encode(
-        &self,
-        picture: &Tensor,
-        run: impl Fn(&Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
+    pub(super) fn encode(&self, picture: &Tensor, run: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         tiled(picture, self.picture, self.latent, self.overlap, run)
     }
 
-    pub(super) fn decode(
-        &self,
-        latent: &Tensor,
-        run: impl Fn(&Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
+    pub(super) fn decode(&self, latent: &Tensor, run: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         tiled(latent, self.latent, self.picture, self.overlap, run)
     }
 }
@@ -61,7 +53,10 @@ fn tiled(
     let blend = (to as f64 * overlap) as usize;
     if step == 0 || step > from || blend >= to {
         let found = format!("tiles of {from} that become {to} with an overlap of {overlap}");
-        return Err(ModelError::Input { found, expected: "tiles that advance: an overlap of 0 or more and below 1" });
+        return Err(ModelError::Input {
+            found,
+            expected: "tiles that advance: an overlap of 0 or more and below 1",
+        });
     }
     let kept = to - blend;
     let mut above: Vec<Tensor> = Vec::new();
