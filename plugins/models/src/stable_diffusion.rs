@@ -5,6 +5,7 @@ pub mod config;
 pub mod controlnet;
 pub mod ip_adapter;
 mod nn;
+pub mod pipeline;
 mod sdpa;
 pub mod time_embedding;
 pub mod unet;
