@@ -3,6 +3,7 @@
 mod bench;
 mod exit;
 mod interrupt;
+mod models;
 mod open;
 mod output;
 mod plugin;
@@ -55,6 +56,9 @@ enum Command {
     /// Is what a suite gives still what was accepted? Prompts, pixels, embeddings and metrics.
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
+    /// Checkpoints on this machine and on the Hugging Face hub: list, download, check, and tell what they are.
+    #[command(subcommand)]
+    Models(models::ModelsCommand),
     /// Print the JSON schema of a file that adeval reads or writes.
     Schema(schema::SchemaArgs),
     /// Print a completion script for a shell, e.g. `adeval completions bash > /etc/bash_completion.d/adeval`.
@@ -88,6 +92,7 @@ fn run(command: Command, session: Session) -> Result<Finish, Stop> {
         Command::Bench(args) => bench::run(&args, session),
         Command::Runs(command) => runs::run(&command, session),
         Command::Snapshot(command) => snapshot::run(&command, session),
+        Command::Models(command) => models::run(&command, session),
         Command::Schema(args) => schema::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::output;
 use crate::bench::Progress;
+use adeval_checkpoints::plan::size;
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
@@ -23,10 +24,27 @@ enum Show {
     Bars,
 }
 
+/// What is counted.
+#[derive(Clone, Copy, PartialEq)]
+enum Unit {
+    Items,
+    Bytes,
+}
+
+impl Unit {
+    fn text(self, amount: u64) -> String {
+        match self {
+            Self::Items => amount.to_string(),
+            Self::Bytes => size(amount),
+        }
+    }
+}
+
 struct Step {
     name: String,
-    total: usize,
-    done: usize,
+    unit: Unit,
+    total: u64,
+    done: u64,
     started: Instant,
     spoken: Instant,
     bar: Option<ProgressBar>,
@@ -50,6 +68,38 @@ impl Report {
         }
     }
 
+    /// A step begins, with so many bytes to read.
+    pub fn stage_bytes(&self, name: &str, total: u64) {
+        self.begin(name, total, Unit::Bytes);
+    }
+
+    /// So many bytes of the step are read.
+    pub fn advance_bytes(&self, done: u64) {
+        self.count(done);
+    }
+
+    fn begin(&self, name: &str, total: u64, unit: Unit) {
+        self.finish();
+        let bar = (self.show == Show::Bars).then(|| bar(name, total, unit));
+        let now = Instant::now();
+        *self.step() = Some(Step { name: name.into(), unit, total, done: 0, started: now, spoken: now, bar });
+    }
+
+    fn count(&self, done: u64) {
+        let mut step = self.step();
+        let Some(step) = step.as_mut() else { return };
+        step.done += done;
+        match &step.bar {
+            Some(bar) => bar.inc(done),
+            None if self.show == Show::Lines && step.spoken.elapsed() > QUIET_TIME => {
+                step.spoken = Instant::now();
+                let (done, total) = (step.unit.text(step.done), step.unit.text(step.total));
+                anstream::eprintln!("{}: {done} of {total}{}", step.name, step.remaining());
+            }
+            None => {}
+        }
+    }
+
     fn step(&self) -> std::sync::MutexGuard<'_, Option<Step>> {
         self.step.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -57,24 +107,11 @@ impl Report {
 
 impl Progress for Report {
     fn stage(&self, name: &str, total: usize) {
-        self.finish();
-        let bar = (self.show == Show::Bars).then(|| bar(name, total));
-        let now = Instant::now();
-        *self.step() = Some(Step { name: name.into(), total, done: 0, started: now, spoken: now, bar });
+        self.begin(name, total as u64, Unit::Items);
     }
 
     fn advance(&self, done: usize) {
-        let mut step = self.step();
-        let Some(step) = step.as_mut() else { return };
-        step.done += done;
-        match &step.bar {
-            Some(bar) => bar.inc(done as u64),
-            None if self.show == Show::Lines && step.spoken.elapsed() > QUIET_TIME => {
-                step.spoken = Instant::now();
-                anstream::eprintln!("{}: {} of {}{}", step.name, step.done, step.total, step.remaining());
-            }
-            None => {}
-        }
+        self.count(done as u64);
     }
 
     fn warn(&self, message: &str) {
@@ -100,16 +137,21 @@ impl Step {
             bar.finish_and_clear();
         }
         if show != Show::Nothing {
-            let Self { name, done, .. } = self;
+            let (name, done) = (&self.name, self.unit.text(self.done));
             anstream::eprintln!("{name}: {done} in {:.1} s", self.started.elapsed().as_secs_f64());
         }
     }
 }
 
-fn bar(name: &str, total: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {per_sec} {eta} to go")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(total as u64).with_style(style).with_prefix(name.to_owned());
+fn bar(name: &str, total: u64, unit: Unit) -> ProgressBar {
+    let template = match unit {
+        Unit::Items => "{prefix} {wide_bar} {pos}/{len} {per_sec} {eta} to go",
+        Unit::Bytes => {
+            "{prefix} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} to go"
+        }
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(total).with_style(style).with_prefix(name.to_owned());
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
 }
