@@ -40,6 +40,9 @@ pub enum ModelError {
         /// What does not fit, and what would.
         reason: String,
     },
+    /// A checkpoint's files are missing, damaged, or of another model.
+    #[error(transparent)]
+    Checkpoint(#[from] adeval_checkpoints::CheckpointError),
     /// The bytes are not a safetensors file.
     #[error("the weights are not a readable safetensors file ({reason}); is the file complete?")]
     NotSafetensors {

@@ -1,5 +1,6 @@
 //! Stable Diffusion 1.5 with ControlNet and IP-Adapter, equal to diffusers.
 
+pub mod assemble;
 mod blocks;
 pub mod config;
 pub mod controlnet;

@@ -46,6 +46,8 @@ enum Held {
     Memory(BTreeMap<String, Tensor>),
     /// Read from the mapped file when asked for, by the name that the model knows: (its name, the file's name).
     Files(MmapedSafetensors, BTreeMap<String, String>),
+    /// A component of a recognised checkpoint, whatever file and names it comes in.
+    Checkpoint(adeval_checkpoints::layout::Tensors),
     /// Made when asked for, whatever the name.
     Made(Box<dyn Fn(&str, &[usize]) -> Result<Tensor>>),
 }
@@ -76,6 +78,17 @@ impl Source {
         dtype: DType,
     ) -> Self {
         Self::new(label.into(), Held::Made(Box::new(make)), device, dtype)
+    }
+
+    /// A component of a recognised checkpoint: any layout, file format and spelling of names that
+    /// [`adeval_checkpoints`] knows.
+    pub fn from_checkpoint(
+        tensors: adeval_checkpoints::layout::Tensors,
+        device: &Device,
+        dtype: DType,
+    ) -> Self {
+        let label = tensors.path().display().to_string();
+        Self::new(label, Held::Checkpoint(tensors), device, dtype)
     }
 
     /// One or more safetensors files (shards), mapped and read tensor by tensor.
@@ -134,6 +147,7 @@ impl Source {
         match &self.held {
             Held::Memory(tensors) => tensors.keys().map(String::as_str).collect(),
             Held::Files(_, names) => names.keys().map(String::as_str).collect(),
+            Held::Checkpoint(tensors) => tensors.names().collect(),
             Held::Made(_) => Vec::new(),
         }
     }
@@ -179,6 +193,7 @@ impl Source {
         match &self.held {
             Held::Memory(tensors) => tensors.contains_key(name),
             Held::Files(_, names) => names.contains_key(name),
+            Held::Checkpoint(tensors) => tensors.name_in_file(name).is_some(),
             Held::Made(_) => false,
         }
     }
@@ -189,6 +204,7 @@ impl Source {
             Held::Files(files, names) => {
                 names.get(name).and_then(|n| files.get(n).ok()).map(|view| view.shape().to_vec())
             }
+            Held::Checkpoint(tensors) => tensors.get(name).map(|info| info.shape),
             Held::Made(_) => None,
         }
     }
@@ -197,6 +213,9 @@ impl Source {
         let tensor = match &self.held {
             Held::Memory(tensors) => tensors.get(name).cloned(),
             Held::Files(files, names) => names.get(name).map(|n| files.load(n, &Device::Cpu)).transpose()?,
+            Held::Checkpoint(tensors) => {
+                tensors.get(name).map(|info| self.read(tensors, &info)).transpose()?
+            }
             Held::Made(make) => Some(make(name, shape)?),
         };
         let Some(tensor) = tensor else {
@@ -210,6 +229,20 @@ impl Source {
             return Ok(Tensor::zeros(shape, self.dtype, &self.device)?);
         }
         self.prepared(name, tensor)
+    }
+
+    fn read(
+        &self,
+        tensors: &adeval_checkpoints::layout::Tensors,
+        info: &adeval_checkpoints::TensorInfo,
+    ) -> Result<Tensor> {
+        let Ok(dtype) = DType::try_from(info.dtype) else {
+            return Err(ModelError::Dtype {
+                name: format!("{} of {}", info.name, self.label),
+                found: format!("{:?}", info.dtype),
+            });
+        };
+        Ok(Tensor::from_raw_buffer(&tensors.read(&info.name)?, dtype, &info.shape, &Device::Cpu)?)
     }
 
     /// Patched, checked and converted. Patches are added in float32, whatever the file's type is.

@@ -122,7 +122,7 @@ impl Pipeline {
             jobs.iter().map(|j| Generator::new(settings.generator, j.seed)).collect();
         let mut scheduler = self.scheduler.build()?;
         scheduler.set_timesteps(settings.steps)?;
-        let first = settings.first_step(scheduler.timesteps().len())?;
+        let first = settings.first_step()?;
         let start = self
             .vae
             .with(|vae| latents::prepare(self, vae, jobs, settings, &*scheduler, first, &mut noise))?;

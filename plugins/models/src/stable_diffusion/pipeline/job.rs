@@ -132,8 +132,10 @@ impl Settings {
         self.guidance > 1.0
     }
 
-    /// The step that a start from a picture begins with, of `steps` (diffusers' `get_timesteps`).
-    pub(super) fn first_step(&self, steps: usize) -> Result<usize> {
+    /// The step that a start from a picture begins with (diffusers' `get_timesteps`, which counts the steps asked for and
+    /// not those of the schedule: PNDM has one more).
+    pub(super) fn first_step(&self) -> Result<usize> {
+        let steps = self.steps;
         // Towards zero, as Python's int does.
         let taken = ((steps as f64 * self.strength) as usize).min(steps);
         if taken == 0 {
@@ -259,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_first_step_follows_the_strength_and_one_is_left() {
-        let at = |strength| Settings { strength, ..Settings::default() }.first_step(30);
+        let at = |strength| Settings { strength, ..Settings::default() }.first_step();
         assert_eq!(at(1.0).expect("all"), 0);
         assert_eq!(at(0.5).expect("half"), 15);
         assert_eq!(at(0.99).expect("int(29.7) are taken"), 1);

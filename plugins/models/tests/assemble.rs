@@ -1,0 +1,154 @@
+//! A pipeline from files on disk is the pipeline from the same tensors in memory; what does not go together is named.
+
+#[path = "support/pipelines.rs"]
+mod pipelines;
+mod support;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use adeval_models::Result;
+use adeval_models::stable_diffusion::assemble::{Assembled, Parts, assemble};
+use adeval_models::stable_diffusion::pipeline::Pipeline;
+use candle_core::{DType, Device, Tensor};
+use pipelines::{Case, Facts};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const CASE: &str = "the paper's pipeline with euler-ancestral";
+
+fn write(path: &Path, bytes: impl AsRef<[u8]>) {
+    std::fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
+    std::fs::write(path, bytes).expect("a file");
+}
+
+fn save(path: &Path, tensors: Vec<(String, Tensor)>) {
+    std::fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
+    let tensors: HashMap<String, Tensor> = tensors.into_iter().collect();
+    candle_core::safetensors::save(&tensors, path).expect("a file");
+}
+
+/// The folder of one model, as diffusers writes it.
+fn model(facts: &Facts, name: &str, folder: &Path, class: &str, file: &str) {
+    let mut config: Value = facts.models[name].config.clone();
+    config["_class_name"] = class.into();
+    config["architectures"] = json!([class]);
+    write(&folder.join("config.json"), config.to_string());
+    save(&folder.join(file), facts.tensors(name));
+}
+
+/// A checkpoint and a ControlNet in diffusers' layout.
+fn published(facts: &Facts) -> (TempDir, Parts) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = folder.path().join("base");
+    let index = json!({
+        "_class_name": "StableDiffusionPipeline",
+        "scheduler": ["diffusers", "EulerAncestralDiscreteScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    });
+    write(&base.join("model_index.json"), index.to_string());
+    let weights = "diffusion_pytorch_model.safetensors";
+    model(facts, "unet", &base.join("unet"), "UNet2DConditionModel", weights);
+    model(facts, "vae", &base.join("vae"), "AutoencoderKL", weights);
+    model(facts, "text", &base.join("text_encoder"), "CLIPTextModel", "model.safetensors");
+    let mut scheduler = facts.scheduler.clone();
+    scheduler["_class_name"] = "EulerAncestralDiscreteScheduler".into();
+    write(&base.join("scheduler/scheduler_config.json"), scheduler.to_string());
+    let tokenizer = support::goldens().join("sd/clip_tokenizer/sd15");
+    for entry in std::fs::read_dir(tokenizer).expect("a tokenizer") {
+        let path = entry.expect("an entry").path();
+        write(
+            &base.join("tokenizer").join(path.file_name().expect("a name")),
+            std::fs::read(&path).expect("a file"),
+        );
+    }
+    let control = folder.path().join("control");
+    model(facts, "control", &control, "ControlNetModel", weights);
+    let parts = Parts { checkpoint: base, controls: vec![control], ..Parts::default() };
+    (folder, parts)
+}
+
+fn load(parts: &Parts) -> Result<Assembled> {
+    assemble(parts, &Device::Cpu, DType::F32)
+}
+
+fn render(facts: &Facts, case: &Case, pipeline: &Pipeline) -> Vec<u8> {
+    let mut settings = facts.settings(case);
+    settings.steps = 3;
+    let rendered = pipeline.render(&[facts.job(case, 0)], &settings, &mut |_| Ok(())).expect("a run");
+    rendered.pictures[0].as_raw().clone()
+}
+
+#[test]
+fn a_diffusers_directory_gives_the_pixels_of_its_tensors() {
+    let facts = Facts::read();
+    let case = &facts.cases[CASE];
+    let (_folder, mut parts) = published(&facts);
+    let expected = render(&facts, case, &facts.pipeline(case));
+    for free_vae in [false, true] {
+        parts.free_vae = free_vae;
+        let assembled = load(&parts).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(render(&facts, case, &assembled.pipeline), expected);
+    }
+}
+
+#[test]
+fn a_named_sampler_replaces_the_published_one() {
+    let facts = Facts::read();
+    let case = &facts.cases["the paper's pipeline with euler"];
+    let (_folder, mut parts) = published(&facts);
+    parts.sampler = Some("euler".into());
+    let assembled = load(&parts).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(render(&facts, case, &assembled.pipeline), render(&facts, case, &facts.pipeline(case)));
+    parts.sampler = Some("eular".into());
+    let message = load(&parts).err().expect("there is none").to_string();
+    assert!(message.contains("eular") && message.contains("euler-ancestral"), "{message}");
+}
+
+fn refusal(parts: &Parts) -> String {
+    load(parts).err().expect("it does not go together").to_string()
+}
+
+fn edit(path: PathBuf, change: impl FnOnce(&mut Value)) {
+    let mut value = serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
+    change(&mut value);
+    write(&path, value.to_string());
+}
+
+#[test]
+fn files_that_do_not_go_together_are_named_with_what_to_do() {
+    let facts = Facts::read();
+    let (folder, parts) = published(&facts);
+    let swapped = Parts { controls: vec![parts.checkpoint.clone()], ..parts.clone() };
+    let message = refusal(&swapped);
+    assert!(message.contains("base") && message.contains("ControlNet"), "{message}");
+
+    let weights = parts.checkpoint.join("unet/diffusion_pytorch_model.safetensors");
+    let whole = std::fs::read(&weights).expect("weights");
+    write(&weights, &whole[..whole.len() - 100]);
+    let message = refusal(&parts);
+    assert!(message.contains("unet/diffusion_pytorch_model.safetensors"), "{message}");
+    assert!(message.contains("truncated") || message.contains("incomplete"), "{message}");
+    write(&weights, &whole);
+
+    let mut tensors = facts.tensors("unet");
+    tensors[0].1 = (&tensors[0].1 * f64::NAN).expect("NaN");
+    let name = tensors[0].0.clone();
+    save(&weights, tensors);
+    let message = refusal(&parts);
+    assert!(message.contains(&name) && message.contains("NaN") && message.contains("unet/"), "{message}");
+    write(&weights, &whole);
+
+    edit(parts.checkpoint.join("unet/config.json"), |config| {
+        config["addition_embed_type"] = "text_time".into()
+    });
+    let message = refusal(&parts);
+    assert!(message.contains("SDXL") || message.contains("Stable Diffusion XL"), "{message}");
+
+    let missing = Parts { checkpoint: folder.path().join("nothing"), ..parts };
+    let message = refusal(&missing);
+    assert!(message.contains("nothing does not exist"), "{message}");
+}
