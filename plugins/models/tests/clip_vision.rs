@@ -65,10 +65,29 @@ fn a_whole_clip_and_names_without_prefix_are_taken() {
     let whole: Vec<_> = recipe::weights(&facts.shapes).into_iter().chain(extra).collect();
     let bare = recipe::weights(&facts.shapes).into_iter();
     let bare = bare.map(|(n, t)| (n.trim_start_matches("vision_model.").to_owned(), t)).collect();
-    for tensors in [whole, bare] {
+    for (layout, tensors) in [("a whole CLIP", whole), ("names without prefix", bare)] {
         let encoder = load(tensors, &facts.configs["gelu"]).expect("the weights fit");
         let found = encoder.forward(&noise("clip.pictures", &[2, 3, 30, 30])).expect("a forward pass");
-        PARITY.relative("image encoder, other names", &found.image_embeds, &expected["gelu.embeds"], 1e-5);
+        PARITY.relative(
+            &format!("image encoder, {layout}"),
+            &found.image_embeds,
+            &expected["gelu.embeds"],
+            1e-5,
+        );
+    }
+}
+
+#[test]
+fn half_precision_stays_near() {
+    let (facts, expected) = (facts(), golden("sd/clip_vision.safetensors"));
+    for (dtype, limit) in [(DType::F16, 5e-3), (DType::BF16, 4e-2)] {
+        let source = Source::from_tensors("half", recipe::weights(&facts.shapes), &Device::Cpu, dtype);
+        let encoder = VisionEncoder::load(&source, &facts.configs["gelu"]).expect("the weights fit");
+        let found =
+            encoder.forward(&noise("clip.pictures", &[2, 3, 30, 30])).expect("a forward pass").image_embeds;
+        assert_eq!(found.dtype(), dtype);
+        let case = format!("image encoder, {} against float32", dtype.as_str());
+        PARITY.relative(&case, &found, &expected["gelu.embeds"], limit);
     }
 }
 

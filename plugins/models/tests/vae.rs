@@ -145,3 +145,29 @@ fn another_autoencoder_is_refused() {
     let config = VaeConfig { act_fn: "gelu".to_owned(), ..facts.configs["sd"].clone() };
     assert!(refused("sd", &config).contains("act_fn \"gelu\" is not silu"));
 }
+
+/// The way without kernels of our own: half precision takes it everywhere.
+#[test]
+fn half_precision_stays_near() {
+    let (facts, expected) = (Facts::read(), golden("sd/vae.safetensors"));
+    let source = Source::from_tensors("half", facts.tensors("sd"), &Device::Cpu, DType::F16);
+    let vae = Vae::load(&source, &facts.configs["sd"]).expect("the weights fit");
+    let half = |t: Tensor| t.to_dtype(DType::F16).expect("a number type");
+    let compare = |case: &str, found: &Tensor| {
+        assert_eq!(found.dtype(), DType::F16);
+        let label = format!("VAE, f16 against float32, {case}");
+        PARITY.relative(&label, found, &expected[&format!("sd.{case}")], 1e-2);
+    };
+    compare("decoded", &vae.decode(&half(noise("vae.latent", &[2, 4, 8, 5]))).expect("pictures"));
+    compare("mean", vae.encode(&half(noise("vae.picture", &[2, 3, 64, 40]))).expect("a posterior").mode());
+}
+
+#[test]
+fn tiles_that_do_not_advance_are_refused() {
+    let mut vae = Facts::read().vae("sd");
+    for overlap in [1.0, -0.5, f64::NAN] {
+        vae.set_tiling(Some(Tiling { overlap, ..Tiling::new(vae.config()) }));
+        let error = vae.decode(&noise("wide", &[1, 4, 8, 8])).expect_err("no tiles").to_string();
+        assert!(error.contains("tiles of 4 that become 32 with an overlap of"), "{error}");
+    }
+}

@@ -138,7 +138,7 @@ impl TextEncoder {
         let (batch, length) = self.check(ids, attention)?;
         let flat: Vec<u32> = ids.concat();
         let tokens = self.tokens.forward(&Tensor::from_vec(flat, (batch, length), &self.device)?)?;
-        let positions = self.positions.forward(&Tensor::arange(0, length as u32, &self.device)?)?;
+        let positions = self.positions.forward(&Tensor::from_iter(0..length as u32, &self.device)?)?;
         let mask = causal_mask(length, attention, &self.device)?;
         let hidden_states = self.transformer.forward(tokens.broadcast_add(&positions)?, Some(&mask))?;
         let last = hidden_states.last().unwrap_or(&tokens);

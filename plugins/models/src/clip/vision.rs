@@ -1,13 +1,15 @@
 //! The CLIP image encoder with its projection (`CLIPVisionModelWithProjection`), which IP-Adapter sees pictures with.
 
 use candle_core::{Module, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, LayerNorm, Linear};
+use candle_nn::{LayerNorm, Linear};
 use serde::Deserialize;
 
 use super::encoder::{Activation, Size, Transformer};
 use crate::layers::{layer_norm, linear_no_bias};
 use crate::tensors::Source;
 use crate::{ModelError, Result};
+
+const NORM_IN: &str = "pre_layrnorm"; // misspelt on purpose: so are the checkpoints
 
 /// `config.json` of an image encoder; what it leaves out has the default of `transformers`.
 #[derive(Clone, Debug, Deserialize)]
@@ -101,7 +103,8 @@ impl VisionOutput {
 pub struct VisionEncoder {
     config: VisionConfig,
     class: Tensor,
-    patches: Conv2d,
+    /// A convolution whose kernel is as wide as its stride, as the linear layer that it is: candle convolves no bf16 on CPUs.
+    patches: Linear,
     positions: Tensor,
     norm_in: LayerNorm,
     transformer: Transformer,
@@ -126,13 +129,12 @@ impl VisionEncoder {
         let weights = if prefixed { root.pp("vision_model") } else { root.clone() };
         let embeddings = weights.pp("embeddings");
         let kernel = [hidden, config.num_channels, config.patch_size, config.patch_size];
-        let kernel = embeddings.get("patch_embedding.weight", &kernel)?;
-        let strides = Conv2dConfig { stride: config.patch_size, ..Conv2dConfig::default() };
+        let kernel = embeddings.get("patch_embedding.weight", &kernel)?.flatten_from(1)?;
         let encoder = Self {
             class: embeddings.get("class_embedding", &[hidden])?,
-            patches: Conv2d::new(kernel, None, strides),
+            patches: Linear::new(kernel, None),
             positions: embeddings.get("position_embedding.weight", &[config.tokens(), hidden])?,
-            norm_in: layer_norm(hidden, size.eps, &weights.pp("pre_layrnorm"))?,
+            norm_in: layer_norm(hidden, size.eps, &weights.pp(NORM_IN))?,
             transformer: Transformer::load(&size, &weights.pp("encoder"))?,
             norm_out: layer_norm(hidden, size.eps, &weights.pp("post_layernorm"))?,
             projection: linear_no_bias(hidden, config.projection_dim, &root.pp("visual_projection"))?,
@@ -164,12 +166,23 @@ impl VisionEncoder {
         }
         let batch = pictures.dim(0)?;
         let pictures = pictures.to_dtype(self.class.dtype())?;
-        let patches = self.patches.forward(&pictures)?.flatten_from(2)?.transpose(1, 2)?;
+        let patches = self.patches.forward(&self.patched(&pictures)?)?;
         let class = self.class.reshape((1, 1, ()))?.repeat((batch, 1, 1))?;
         let tokens = Tensor::cat(&[class, patches], 1)?.broadcast_add(&self.positions)?;
         let hidden_states = self.transformer.forward(self.norm_in.forward(&tokens)?, None)?;
         let last = hidden_states.last().unwrap_or(&tokens);
         let class = self.norm_out.forward(&last.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
         Ok(VisionOutput { image_embeds: self.projection.forward(&class)?, hidden_states })
+    }
+
+    /// (batch, channels, side, side) to (batch, patches, channels * patch_size * patch_size); what is left at the right and
+    /// the bottom is not seen.
+    fn patched(&self, pictures: &Tensor) -> candle_core::Result<Tensor> {
+        let VisionConfig { num_channels: channels, image_size, patch_size: size, .. } = self.config;
+        let count = image_size / size;
+        let whole = pictures.narrow(2, 0, count * size)?.narrow(3, 0, count * size)?.contiguous()?;
+        let split = whole.reshape(&[whole.dim(0)?, channels, count, size, count, size])?;
+        let split = split.permute([0, 2, 4, 1, 3, 5])?.contiguous()?;
+        split.reshape((whole.dim(0)?, count * count, channels * size * size))
     }
 }
