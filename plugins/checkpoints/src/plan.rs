@@ -97,6 +97,9 @@ impl FromStr for Precision {
     }
 }
 
+/// Files that the table of a plan names; sharded checkpoints have dozens.
+const SHOWN_FILES: usize = 12;
+
 /// What will be loaded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
@@ -248,10 +251,9 @@ pub fn count(number: u64) -> String {
     }
 }
 
-impl Display for Plan {
-    /// A table of at most 100 columns, unless the path is longer.
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}: {}", self.path.display(), self.what)?;
+impl Plan {
+    /// A row for each component, columns aligned; at most 100 columns.
+    fn table(&self) -> String {
         let mut rows =
             vec![["COMPONENT", "TENSORS", "PARAMETERS", "TYPES", "IN FILES", "IN MEMORY"].map(str::to_owned)];
         for component in &self.components {
@@ -265,25 +267,41 @@ impl Display for Plan {
                 size(component.memory),
             ]);
         }
-        let total = self.components.iter().map(|component| component.tensors).sum::<usize>().to_string();
-        let in_files = self.components.iter().map(|component| component.bytes).sum();
-        rows.push([
-            "all".into(),
-            total,
-            count(self.parameters),
-            String::new(),
-            size(in_files),
-            size(self.memory),
-        ]);
+        let tensors: usize = self.components.iter().map(|component| component.tensors).sum();
+        let bytes = size(self.components.iter().map(|component| component.bytes).sum());
+        let memory = size(self.memory);
+        rows.push(["all".into(), tensors.to_string(), count(self.parameters), String::new(), bytes, memory]);
         let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..6).map(width).collect();
-        for row in &rows {
+        let line = |row: &[String; 6]| {
             let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
                 0 | 3 => format!("{cell:<width$}"),
                 _ => format!("{cell:>width$}"),
             });
-            writeln!(f, "  {}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+            format!("  {}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+        };
+        rows.iter().map(line).collect()
+    }
+
+    /// The weight files, the first of them by name.
+    fn file_list(&self) -> String {
+        let line = |file: &PlannedFile| {
+            let name = file.path.strip_prefix(&self.path).ok();
+            let name = name.filter(|name| name.components().next().is_some()).unwrap_or(&file.path);
+            format!("  {:>10}  {}\n", size(file.bytes), name.display())
+        };
+        let mut lines: String = self.files.iter().take(SHOWN_FILES).map(line).collect();
+        if self.files.len() > SHOWN_FILES {
+            lines += &format!("  {:>10}  and {} more\n", "", self.files.len() - SHOWN_FILES);
         }
+        lines
+    }
+}
+
+impl Display for Plan {
+    /// A table of at most 100 columns, unless a path is longer.
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}\n{}{}", self.path.display(), self.what, self.table(), self.file_list())?;
         let files =
             if self.files.len() == 1 { "1 file".into() } else { format!("{} files", self.files.len()) };
         write!(f, "{files}, {} on disk; as {} on {}", size(self.bytes), self.precision, self.device)?;

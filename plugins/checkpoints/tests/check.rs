@@ -107,7 +107,13 @@ fn a_plan_counts_what_there_is() {
     assert_eq!(plan.memory, 4 * plan.parameters);
     assert!(!plan.is_too_large());
     let table = plan.to_string();
-    for word in ["unet", "F32", "3 files", "as f32 on cpu", "a diffusers directory of Stable Diffusion 1.x"] {
+    for word in [
+        "unet/diffusion_pytorch_model.safetensors",
+        "F32",
+        "3 files",
+        "as f32 on cpu",
+        "a diffusers directory of Stable Diffusion 1.x",
+    ] {
         assert!(table.contains(word), "{word}:\n{table}");
     }
     assert!(table.lines().skip(1).all(|line| line.chars().count() <= 100), "{table}");

@@ -117,6 +117,9 @@ fn files_are_known_by_their_names_and_shapes() {
     assert_eq!(one(&image), model(Names::Diffusers, Role::ImageEncoder, None));
     let adapter = [("image_proj.proj.weight", &[8, 8][..]), ("ip_adapter.1.to_k_ip.weight", &[8, 768])];
     assert_eq!(one(&adapter), model(Names::IpAdapter, Role::IpAdapter, Some(Base::Sd1)));
+    let room = room();
+    let adapter = weights(room.path(), "adapter.safetensors", &adapter);
+    assert_eq!(Layout::recognise(adapter).map(|layout| layout.prediction), Ok(None), "it predicts nothing");
     let block = "down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k";
     let kohya = [(&*format!("lora_unet_{block}.lora_down.weight"), &[4, 2048][..])];
     assert_eq!(one(&kohya), model(Names::Kohya, Role::Lora, Some(Base::Sdxl)));

@@ -25,7 +25,7 @@ pub(super) fn file(path: &Path) -> Result<Layout> {
         base,
         evidence,
         unet_channels: if roles.contains(&Role::UNet) { seen.channels() } else { None },
-        prediction: seen.prediction(base),
+        prediction: if roles.contains(&Role::UNet) { seen.prediction(base) } else { None },
         components: roles.iter().map(component).collect(),
         notes: seen.notes(),
     })
