@@ -66,6 +66,17 @@ fn pictures_and_latents_equal_those_of_diffusers() {
     }
 }
 
+/// With the channels that Stable Diffusion's attention has.
+#[test]
+fn full_width_equals_that_of_diffusers() {
+    let (facts, expected) = (Facts::read(), golden("sd/vae.safetensors"));
+    let vae = facts.vae("wide");
+    let mean = vae.encode(&noise("vae.picture", &[1, 3, 32, 24])).expect("a posterior").mean;
+    PARITY.relative("VAE, 512 channels, mean", &mean, &expected["wide.mean"], 1e-5);
+    let decoded = vae.decode(&noise("vae.latent", &[1, 4, 16, 12])).expect("a picture");
+    PARITY.relative("VAE, 512 channels, decoded", &decoded, &expected["wide.decoded"], 1e-5);
+}
+
 #[test]
 fn tiles_equal_those_of_diffusers() {
     let (facts, expected) = (Facts::read(), golden("sd/vae.safetensors"));
