@@ -107,6 +107,17 @@ pub enum ModelError {
         /// Why.
         reason: String,
     },
+    /// A run gave numbers that are none.
+    #[error("{what} hold NaN or infinity; {mend}")]
+    Numerical {
+        /// What does.
+        what: &'static str,
+        /// What may help.
+        mend: &'static str,
+    },
+    /// Whoever watched the run ended it.
+    #[error("the run was stopped by its caller")]
+    Stopped,
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),

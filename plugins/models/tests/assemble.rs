@@ -2,73 +2,26 @@
 
 #[path = "support/pipelines.rs"]
 mod pipelines;
+#[path = "support/published.rs"]
+mod published;
 mod support;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use adeval_models::Result;
 use adeval_models::stable_diffusion::assemble::{Assembled, Parts, assemble};
 use adeval_models::stable_diffusion::pipeline::Pipeline;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use pipelines::{Case, Facts};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use published::{published, save, write};
+use serde_json::Value;
 
 const CASE: &str = "the paper's pipeline with euler-ancestral";
 
-fn write(path: &Path, bytes: impl AsRef<[u8]>) {
-    std::fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
-    std::fs::write(path, bytes).expect("a file");
-}
-
-fn save(path: &Path, tensors: Vec<(String, Tensor)>) {
-    std::fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
-    let tensors: HashMap<String, Tensor> = tensors.into_iter().collect();
-    candle_core::safetensors::save(&tensors, path).expect("a file");
-}
-
-/// The folder of one model, as diffusers writes it.
-fn model(facts: &Facts, name: &str, folder: &Path, class: &str, file: &str) {
-    let mut config: Value = facts.models[name].config.clone();
-    config["_class_name"] = class.into();
-    config["architectures"] = json!([class]);
-    write(&folder.join("config.json"), config.to_string());
-    save(&folder.join(file), facts.tensors(name));
-}
-
-/// A checkpoint and a ControlNet in diffusers' layout.
-fn published(facts: &Facts) -> (TempDir, Parts) {
+fn temporary(facts: &Facts) -> (tempfile::TempDir, Parts) {
     let folder = tempfile::tempdir().expect("a folder");
-    let base = folder.path().join("base");
-    let index = json!({
-        "_class_name": "StableDiffusionPipeline",
-        "scheduler": ["diffusers", "EulerAncestralDiscreteScheduler"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    });
-    write(&base.join("model_index.json"), index.to_string());
-    let weights = "diffusion_pytorch_model.safetensors";
-    model(facts, "unet", &base.join("unet"), "UNet2DConditionModel", weights);
-    model(facts, "vae", &base.join("vae"), "AutoencoderKL", weights);
-    model(facts, "text", &base.join("text_encoder"), "CLIPTextModel", "model.safetensors");
-    let mut scheduler = facts.scheduler.clone();
-    scheduler["_class_name"] = "EulerAncestralDiscreteScheduler".into();
-    write(&base.join("scheduler/scheduler_config.json"), scheduler.to_string());
-    let tokenizer = support::goldens().join("sd/clip_tokenizer/sd15");
-    for entry in std::fs::read_dir(tokenizer).expect("a tokenizer") {
-        let path = entry.expect("an entry").path();
-        write(
-            &base.join("tokenizer").join(path.file_name().expect("a name")),
-            std::fs::read(&path).expect("a file"),
-        );
-    }
-    let control = folder.path().join("control");
-    model(facts, "control", &control, "ControlNetModel", weights);
-    let parts = Parts { checkpoint: base, controls: vec![control], ..Parts::default() };
-    (folder, parts)
+    let (checkpoint, control) = published(facts, folder.path());
+    (folder, Parts { checkpoint, controls: vec![control], ..Parts::default() })
 }
 
 fn load(parts: &Parts) -> Result<Assembled> {
@@ -86,7 +39,7 @@ fn render(facts: &Facts, case: &Case, pipeline: &Pipeline) -> Vec<u8> {
 fn a_diffusers_directory_gives_the_pixels_of_its_tensors() {
     let facts = Facts::read();
     let case = &facts.cases[CASE];
-    let (_folder, mut parts) = published(&facts);
+    let (_folder, mut parts) = temporary(&facts);
     let expected = render(&facts, case, &facts.pipeline(case));
     for free_vae in [false, true] {
         parts.free_vae = free_vae;
@@ -99,7 +52,7 @@ fn a_diffusers_directory_gives_the_pixels_of_its_tensors() {
 fn a_named_sampler_replaces_the_published_one() {
     let facts = Facts::read();
     let case = &facts.cases["the paper's pipeline with euler"];
-    let (_folder, mut parts) = published(&facts);
+    let (_folder, mut parts) = temporary(&facts);
     parts.sampler = Some("euler".into());
     let assembled = load(&parts).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(render(&facts, case, &assembled.pipeline), render(&facts, case, &facts.pipeline(case)));
@@ -121,7 +74,7 @@ fn edit(path: PathBuf, change: impl FnOnce(&mut Value)) {
 #[test]
 fn files_that_do_not_go_together_are_named_with_what_to_do() {
     let facts = Facts::read();
-    let (folder, parts) = published(&facts);
+    let (folder, parts) = temporary(&facts);
     let swapped = Parts { controls: vec![parts.checkpoint.clone()], ..parts.clone() };
     let message = refusal(&swapped);
     assert!(message.contains("base") && message.contains("ControlNet"), "{message}");

@@ -97,14 +97,10 @@ fn an_error_of_the_watcher_ends_the_run_at_that_step() {
     let mut steps = 0;
     let mut watch = |progress: &Progress| {
         steps = progress.done;
-        if progress.done == 2 {
-            Err(ModelError::Input { found: "enough".into(), expected: "no more" })
-        } else {
-            Ok(())
-        }
+        if progress.done == 2 { Err(ModelError::Stopped) } else { Ok(()) }
     };
     let result = facts.pipeline(case).latents(&[facts.job(case, 0)], &facts.settings(case), &mut watch);
-    assert!(result.is_err_and(|e| e.to_string().contains("enough")));
+    assert!(result.is_err_and(|e| matches!(e, ModelError::Stopped)));
     assert_eq!(steps, 2);
 }
 

@@ -128,6 +128,7 @@ impl Pipeline {
             .with(|vae| latents::prepare(self, vae, jobs, settings, &*scheduler, first, &mut noise))?;
         let run = denoise::Run { pipeline: self, settings, jobs, text: &text, start: &start, first };
         let latents = run.denoise(&mut *scheduler, &mut noise, watch)?;
+        check_finite(&latents)?;
         Ok((latents, text.notes))
     }
 
@@ -140,4 +141,15 @@ impl Pipeline {
         let options = PromptOptions { long: settings.long_prompts, clip_skip: settings.clip_skip };
         prompt::encode(&self.tokenizer, &self.text, &prompts, &negatives, options)
     }
+}
+
+/// A picture of NaN would be black, and look as if it had been meant.
+fn check_finite(latents: &Tensor) -> Result<()> {
+    let sum = latents.to_dtype(DType::F32)?.affine(0.0, 0.0)?.sum_all()?.to_scalar::<f32>()?;
+    if sum == 0.0 {
+        return Ok(());
+    }
+    let mend =
+        "use float32, less guidance, or another sampler; `adeval models verify` looks for damaged weights";
+    Err(crate::ModelError::Numerical { what: "the latents after the last step", mend })
 }
