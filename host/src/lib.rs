@@ -6,7 +6,6 @@
 pub mod bench;
 pub mod check;
 pub mod cli;
-pub mod cutout;
 pub mod plugin;
 pub mod products;
 pub mod scaffold;

@@ -1,7 +1,7 @@
 //! The cut-out network as a [`Matting`], loaded when the first product needs it.
 
 use super::Matting;
-use crate::cutout::CutOut;
+use adeval_cutout::CutOut;
 use image::{GrayImage, RgbImage};
 use std::sync::OnceLock;
 

@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage, RgbaImage};
 use super::*;
 
 fn product(id: &str) -> RgbaImage {
-    let path = format!("{}/../fixtures/products/images/{id}.png", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../fixtures/products/images/{id}.png", env!("CARGO_MANIFEST_DIR"));
     image::open(path).unwrap().to_rgba8()
 }
 

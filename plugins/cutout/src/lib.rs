@@ -1,5 +1,8 @@
 //! Cutting a product out of an opaque picture, with U2-Net-p.
 //!
+//! The host cuts out opaque products with it; a background plugin finds the product again in its own result, to see whether it
+//! outgrew its outline.
+//!
 //! Network: Qin et al., "U2-Net: Going Deeper with Nested U-Structure for Salient Object Detection", Pattern Recognition
 //! 106 (2020), the small variant of 4.6 MB, run by `tract`. Preparation and finish are those of the `rembg` project's
 //! session for this network. See `fixtures/weights/NOTICE.md` for source and licence.
@@ -13,7 +16,7 @@ use image::{
 use tract_onnx::prelude::*;
 
 /// The network, in ONNX.
-static NETWORK: &[u8] = include_bytes!("../../fixtures/weights/u2netp.onnx");
+static NETWORK: &[u8] = include_bytes!("../../../fixtures/weights/u2netp.onnx");
 
 /// Side of the network's square input and output, in pixels.
 const SIDE: usize = 320;
@@ -25,7 +28,7 @@ const STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// Why a picture could not be cut out.
 #[derive(Debug, thiserror::Error)]
 pub enum CutOutError {
-    /// The network that the host carries cannot be prepared: a defect of the build.
+    /// The network that this crate carries cannot be prepared: a defect of the build.
     #[error("the cut-out network cannot be prepared: {0:#}")]
     Network(TractError),
     /// The network failed on a picture.
@@ -54,7 +57,7 @@ pub struct CutOut {
 }
 
 impl CutOut {
-    /// Prepares the network that is compiled into the host.
+    /// Prepares the network that is compiled into this crate.
     ///
     /// # Errors
     /// [`CutOutError::Network`] if the build is defective.
