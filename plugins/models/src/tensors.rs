@@ -42,6 +42,9 @@ impl Patch {
     }
 }
 
+/// A tensor for a name and a shape.
+type Make = dyn Fn(&str, &[usize]) -> Result<Tensor>;
+
 enum Held {
     Memory(BTreeMap<String, Tensor>),
     /// Read from the mapped file when asked for, by the name that the model knows: (its name, the file's name).
@@ -49,7 +52,7 @@ enum Held {
     /// A component of a recognised checkpoint, whatever file and names it comes in.
     Checkpoint(adeval_checkpoints::layout::Tensors),
     /// Made when asked for, whatever the name.
-    Made(Box<dyn Fn(&str, &[usize]) -> Result<Tensor>>),
+    Made(Box<Make>),
 }
 
 #[derive(Default)]

@@ -21,6 +21,16 @@ fn a_forward_pass_is_that_of_diffusers() {
     }
 }
 
+/// float32 on the CPU takes kernels of its own; float64 takes candle's operations, as GPUs do.
+#[test]
+fn the_generic_operations_give_the_same() {
+    let goldens = golden("sd/unet.safetensors");
+    for (name, case) in sd::cases("unet") {
+        let found = forward(&case, DType::F64);
+        PARITY.relative(&format!("UNet on candle's operations, {name}"), &found, &goldens[&name], 1e-5);
+    }
+}
+
 /// bfloat16 has no matrix product on candle's CPU backend, so only float16 is tried here.
 #[test]
 fn half_precision_stays_near() {

@@ -38,7 +38,7 @@ pub fn erf(x: f32) -> f32 {
     let small = 8.185_109e-5_f32.mul_add(s, -0.000_809_770_8);
     let small = small.mul_add(s, 0.005_196_952_7);
     let small = small.mul_add(s, -0.026_857_706);
-    let small = small.mul_add(s, 0.112_836_637);
+    let small = small.mul_add(s, 0.112_836_64);
     let small = small.mul_add(s, -0.376_126_32);
     let small = small.mul_add(s, 0.128_379_23).mul_add(t, t);
     // ln(erfc(t)) beyond 0.9.

@@ -280,9 +280,9 @@ impl PictureEmbedding {
     fn forward(&self, picture: &Tensor) -> Result<Tensor> {
         let mut x = picture.clone();
         for conv in &self.convs {
-            x = conv.forward(&x)?.silu()?;
+            x = nn::silu(&conv.forward(&x)?)?;
         }
-        Ok(self.conv_out.forward(&x)?)
+        self.conv_out.forward(&x)
     }
 }
 

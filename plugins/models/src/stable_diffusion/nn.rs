@@ -208,6 +208,16 @@ impl GroupNorm {
     }
 }
 
+/// `x / (1 + e^-x)`.
+///
+/// # Errors
+/// Failures of the device.
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    let Some(set) = set().filter(|_| cpu::takes(x)) else { return Ok(x.silu()?) };
+    let values = cpu::with_values([x], |[x]| Ok(math::silu_all(set, x)))?;
+    Ok(Tensor::from_vec(values, x.dims(), &Device::Cpu)?)
+}
+
 /// `x * gelu(gate)` with the exact (erf) GELU, where `projected`, `(.., 2 C)`, holds `x` first and the gate behind it.
 ///
 /// # Errors

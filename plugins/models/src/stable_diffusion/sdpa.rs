@@ -34,6 +34,7 @@ pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, upcast
     let scale = 1.0 / ((width / heads) as f64).sqrt();
     let dtype = query.dtype();
     let (query, key, value) = (split(&(query * scale)?)?, split(key)?.t()?, split(value)?);
+    let upcast = upcast && dtype != DType::F64;
     let key = if upcast { key.to_dtype(DType::F32)? } else { key }.contiguous()?;
     let rows = (MAX_SCORES / (batch * heads * tokens).max(1)).clamp(1, count.max(1));
     let mut parts = Vec::with_capacity(count.div_ceil(rows));

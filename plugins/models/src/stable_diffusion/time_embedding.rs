@@ -72,7 +72,7 @@ impl TimeEmbedding {
             }
             (_, None) => waves,
         };
-        Ok(self.linear_2.forward(&self.linear_1.forward(&waves)?.silu()?)?)
+        self.linear_2.forward(&nn::silu(&self.linear_1.forward(&waves)?)?)
     }
 }
 

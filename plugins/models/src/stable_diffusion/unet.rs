@@ -101,7 +101,7 @@ impl UNet2DConditionModel {
         for block in &self.up {
             x = block.forward(&x, &mut skips, &context)?;
         }
-        Ok(self.conv_out.forward(&self.norm_out.silu(&x)?)?)
+        self.conv_out.forward(&self.norm_out.silu(&x)?)
     }
 
     /// The batch size.

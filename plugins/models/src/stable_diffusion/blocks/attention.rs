@@ -55,6 +55,6 @@ impl Attention {
                 attended = (attended + (seen * image.scale())?)?;
             }
         }
-        Ok(self.to_out.forward(&attended)?)
+        self.to_out.forward(&attended)
     }
 }

@@ -35,7 +35,7 @@ impl Encoder {
 
     /// The first convolution, to which a ControlNet adds its picture.
     pub fn enter(&self, sample: &Tensor) -> Result<Tensor> {
-        Ok(self.conv_in.forward(sample)?)
+        self.conv_in.forward(sample)
     }
 
     /// From behind [`Encoder::enter`] to the coarsest resolution: (its states, all skips from first to last).

@@ -17,7 +17,7 @@ impl Downsample {
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.conv.forward(x)?)
+        self.conv.forward(x)
     }
 }
 
@@ -33,6 +33,6 @@ impl Upsample {
 
     /// To `size` (height, width): that of the skip it meets, which is odd where the latent is not divisible.
     pub fn forward(&self, x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
-        Ok(self.conv.forward(&x.upsample_nearest2d(size.0, size.1)?)?)
+        self.conv.forward(&x.upsample_nearest2d(size.0, size.1)?)
     }
 }

@@ -71,7 +71,7 @@ impl Resampler {
         for layer in &self.layers {
             latents = layer.forward(&states, &latents)?;
         }
-        Ok(self.norm_out.forward(&self.proj_out.forward(&latents)?)?)
+        self.norm_out.forward(&self.proj_out.forward(&latents)?)
     }
 }
 
