@@ -106,8 +106,11 @@ unsafe fn fill_bias(target: Target, task: Task, bias: &[f32]) {
 /// Blocks of pixels, and blocks of channels too where there would be fewer tasks than threads.
 fn tasks(shape: &Shape, pixels: usize) -> Vec<Task> {
     let blocks = shape.batch * pixels.div_ceil(PIXELS);
-    let wanted =
-        if blocks.is_multiple_of(rayon::current_num_threads()) { 1 } else { 4 * rayon::current_num_threads() };
+    let wanted = if blocks.is_multiple_of(rayon::current_num_threads()) {
+        1
+    } else {
+        4 * rayon::current_num_threads()
+    };
     let parts = wanted.div_ceil(blocks.max(1)).min(shape.outputs.div_ceil(gemm::ROWS)).max(1);
     let channels = shape.outputs.div_ceil(parts);
     let mut tasks = Vec::with_capacity(blocks * parts);

@@ -1,7 +1,7 @@
 //! The layers of the denoising networks, in PyTorch's layout (`(N, C, H, W)` pictures, `(N, tokens, C)` sequences). Each has
 //! two forms: the kernels of [`crate::cpu`], and candle's operations for all other devices and element types.
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use candle_nn::Module;
 
 use crate::cpu::{self, conv, linear::Packed, math, norm, set};
@@ -147,13 +147,23 @@ impl LayerNorm {
     /// An input of another width, and failures of the device.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let fits = cpu::takes(x) && x.dims().last() == self.norm.weight().dims().first();
-        let (Some(bias), Some(set)) = (self.norm.bias().filter(|_| fits), set()) else {
-            return Ok(self.norm.forward(x)?);
+        let (Some(bias), Some(set)) = (self.norm.bias(), set().filter(|_| fits)) else {
+            return self.generic(x);
         };
         let values = cpu::with_values([x, self.norm.weight(), bias], |[x, weight, bias]| {
             Ok(norm::layer_norm(set, x, weight, bias, self.eps))
         })?;
         Ok(Tensor::from_vec(values, x.dims(), &Device::Cpu)?)
+    }
+
+    /// Candle's fused operation knows no float64.
+    fn generic(&self, x: &Tensor) -> Result<Tensor> {
+        match self.norm.bias() {
+            Some(bias) if x.dtype() == DType::F64 => {
+                Ok(candle_nn::ops::layer_norm_slow(x, self.norm.weight(), bias, self.eps as f32)?)
+            }
+            _ => Ok(self.norm.forward(x)?),
+        }
     }
 }
 

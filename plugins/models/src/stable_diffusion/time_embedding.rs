@@ -62,7 +62,7 @@ impl TimeEmbedding {
         let waves = sinusoids(timesteps, self.width, self.flip_sin_to_cos, self.freq_shift, device)?;
         let waves = waves.to_dtype(dtype)?.broadcast_as((batch, self.width))?.contiguous()?;
         let waves = match (&self.guidance, guidance) {
-            (Some(layer), Some(guidance)) => (waves + layer.forward(guidance)?)?,
+            (Some(layer), Some(guidance)) => (waves + layer.forward(&guidance.to_dtype(dtype)?)?)?,
             (None, Some(guidance)) => {
                 let found = format!("a guidance embedding {:?}", guidance.dims());
                 return Err(ModelError::Input {
