@@ -97,15 +97,16 @@ impl Field {
     fn candidates(&self, [low, high]: [i32; 2]) -> (Vec<State>, Vec<usize>) {
         let mut states = vec![State::Nothing; self.strength.len()];
         let mut strong = Vec::new();
-        for at in self.stride..self.strength.len() - self.stride {
+        let rows = self.stride..self.strength.len() - self.stride;
+        for (at, state) in rows.clone().zip(&mut states[rows]) {
             let column = at % self.stride;
             let framed = column == 0 || column == self.stride - 1;
             if framed || self.strength[at] <= low || !self.is_ridge(at) {
                 continue;
             }
-            states[at] = State::Candidate;
+            *state = State::Candidate;
             if self.strength[at] > high {
-                states[at] = State::Edge;
+                *state = State::Edge;
                 strong.push(at);
             }
         }
@@ -150,9 +151,9 @@ fn magnitude(dx: i16, dy: i16, gradient: Gradient) -> i32 {
 fn follow(states: &mut [State], mut edges: Vec<usize>, stride: usize) {
     while let Some(at) = edges.pop() {
         for first in [at - stride - 1, at - 1, at + stride - 1] {
-            for neighbour in first..first + 3 {
-                if states[neighbour] == State::Candidate {
-                    states[neighbour] = State::Edge;
+            for (neighbour, state) in (first..).zip(&mut states[first..first + 3]) {
+                if *state == State::Candidate {
+                    *state = State::Edge;
                     edges.push(neighbour);
                 }
             }

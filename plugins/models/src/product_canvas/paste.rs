@@ -49,7 +49,7 @@ pub(super) fn over(canvas: &ProductCanvas, weights: &GrayImage, background: &Rgb
         let (product, behind) = (canvas.product.get_pixel(x, y).0, background.get_pixel(x, y).0);
         let mut pixel = behind;
         for (value, (product, behind)) in pixel.iter_mut().zip(product.into_iter().zip(behind)) {
-            let front = if alpha == 0 { 0 } else { (u32::from(product) * weight * 255 + alpha / 2) / alpha };
+            let front = (u32::from(product) * weight * 255 + alpha / 2).checked_div(alpha).unwrap_or(0);
             *value = ((front + u32::from(behind) * (255 - weight) + 127) / 255).min(255) as u8;
         }
         Rgb(pixel)
