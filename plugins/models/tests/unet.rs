@@ -130,6 +130,9 @@ fn residuals_that_do_not_fit_are_refused() {
     assert!(message.contains("the middle residual [2, 32, 4, 4]"), "{message}");
 }
 
+/// What is done to the weights before they are loaded.
+type Change<'a> = &'a dyn Fn(&mut Vec<(String, Tensor)>);
+
 #[test]
 fn faults_of_a_checkpoint_are_named() {
     let case = &sd::cases("unet")["conv projections"];
@@ -138,7 +141,7 @@ fn faults_of_a_checkpoint_are_named() {
         adeval_models::stable_diffusion::config::UNetConfig::parse(&text, "config.json".as_ref())
             .expect("a UNet")
     };
-    let load = |change: &dyn Fn(&mut Vec<(String, Tensor)>)| {
+    let load = |change: Change| {
         let mut weights = recipe::weights(&sd::shapes(&case["tensors"]));
         change(&mut weights);
         let source = Source::from_tensors("unet.safetensors", weights, &Device::Cpu, DType::F32);

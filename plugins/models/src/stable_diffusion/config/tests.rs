@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use super::*;
 
 const SD15: &str = r#"{"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", "act_fn": "silu",
