@@ -156,7 +156,8 @@ impl adeval_sdk::Endpoint for Boundless {
     fn call(&self, _: &str, _: Message, _: &adeval_sdk::CallContext<'_>) -> adeval_sdk::Result<Message> {
         let map =
             FeatureMap { channels: u32::MAX, height: u32::MAX, width: u32::MAX, values: vec![0.5].into() };
-        encode(&[adeval_sdk::Result::Ok(Embedding { vector: vec![0.5], spatial: vec![map] })])
+        let reply: adeval_sdk::Result<Embedding> = Ok(Embedding { vector: vec![0.5], spatial: vec![map] });
+        encode(&[reply])
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 /// float32 in [-1, 1) with 2^24 levels: SplitMix64 at the FNV-1a hash of the name, plus the index.
 pub fn uniform(name: &str, count: usize) -> Vec<f32> {
@@ -54,7 +54,7 @@ fn tensor(values: Vec<f32>, shape: &[usize]) -> Tensor {
 #[test]
 fn the_recipe_is_that_of_the_script() {
     let bits = |t: Tensor| -> Vec<u32> {
-        assert_eq!(t.dtype(), DType::F32);
+        assert_eq!(t.dtype(), candle_core::DType::F32);
         let values = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("float32");
         values.into_iter().map(f32::to_bits).collect()
     };
