@@ -1,6 +1,6 @@
 //! Finds, downloads, lists and checks the files of published model checkpoints, without loading a tensor.
 //!
-//! - [`format`]: one file: its tensors' names, types, shapes and bytes, whatever it is written in;
+//! - [`mod@format`]: one file: its tensors' names, types, shapes and bytes, whatever it is written in;
 //! - [`rename`]: the names of original Stable Diffusion checkpoints in the names that diffusers gives them;
 //! - [`layout`]: what a path is: a diffusers directory, a single file, a ControlNet, a LoRA ..., and of which base;
 //! - [`card`]: its licence;

@@ -83,7 +83,7 @@ impl UNetConfig {
     /// Reads `config.json`.
     ///
     /// # Errors
-    /// [`ModelError::Read`] for a file that cannot be read, [`ModelError::Config`] for a network of another kind.
+    /// [`crate::ModelError::Read`] for a file that cannot be read, [`crate::ModelError::Config`] for a network of another kind.
     pub fn read(path: &Path) -> Result<Self> {
         Self::parse(&read(path)?, path)
     }
@@ -91,7 +91,7 @@ impl UNetConfig {
     /// Parses the text of a `config.json`; `path` is what messages name.
     ///
     /// # Errors
-    /// [`ModelError::Config`], naming the key at fault.
+    /// [`crate::ModelError::Config`], naming the key at fault.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let (raw, encoder) = parse(text, path)?;
         let up_attends =
@@ -129,7 +129,7 @@ impl ControlNetConfig {
     /// Reads `config.json`.
     ///
     /// # Errors
-    /// [`ModelError::Read`] for a file that cannot be read, [`ModelError::Config`] for a network of another kind.
+    /// [`crate::ModelError::Read`] for a file that cannot be read, [`crate::ModelError::Config`] for a network of another kind.
     pub fn read(path: &Path) -> Result<Self> {
         Self::parse(&read(path)?, path)
     }
@@ -137,7 +137,7 @@ impl ControlNetConfig {
     /// Parses the text of a `config.json`; `path` is what messages name.
     ///
     /// # Errors
-    /// [`ModelError::Config`], naming the key at fault.
+    /// [`crate::ModelError::Config`], naming the key at fault.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let (raw, encoder) = parse(text, path)?;
         let bgr = match raw.controlnet_conditioning_channel_order.as_str() {
@@ -176,7 +176,7 @@ impl ControlNetConfig {
     /// Fails unless the residuals of this network fit the skips of `unet`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] that says of which base this network is.
+    /// [`crate::ModelError::Config`] that says of which base this network is.
     pub fn fits(&self, unet: &UNetConfig) -> Result<()> {
         let (own, its) = (&self.encoder, &unet.encoder);
         let base = |dim| match dim {
