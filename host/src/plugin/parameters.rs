@@ -126,13 +126,18 @@ fn shown(default: &Value) -> String {
 fn complaint(schema: &Value, error: &ValidationError<'_>) -> String {
     let path = error.instance_path().to_string();
     let name = path.trim_start_matches('/').replace('/', ".");
+    let within = if name.is_empty() { String::new() } else { format!("in \"{name}\" ") };
     let name = if name.is_empty() { "the table of parameters".to_owned() } else { format!("\"{name}\"") };
     match error.kind() {
         Wrong::AdditionalProperties { unexpected } | Wrong::UnevaluatedProperties { unexpected } => {
             let known = known_names(locate(schema, &path));
-            unexpected.iter().map(|name| unknown(name, &known)).collect::<Vec<_>>().join("; ")
+            unexpected
+                .iter()
+                .map(|name| within.clone() + &unknown(name, &known))
+                .collect::<Vec<_>>()
+                .join("; ")
         }
-        Wrong::Required { property } => format!("parameter {property} is missing"),
+        Wrong::Required { property } => format!("{within}parameter {property} is missing"),
         _ => {
             let value = shortened(error.instance());
             match locate(schema, &path).map(|s| allowed(schema, s)).filter(|words| !words.is_empty()) {
@@ -419,7 +424,11 @@ mod tests {
             message(&json!({"sample": 3})),
             "writer: there is no parameter \"sample\"; did you mean \"samples\"?"
         );
-        assert!(message(&json!({"lens": {"apertur": 3}})).contains("did you mean \"aperture\"?"));
+        let nested = message(&json!({"lens": {"apertur": 3}}));
+        assert_eq!(
+            nested,
+            "writer: in \"lens\" there is no parameter \"apertur\"; did you mean \"aperture\"?"
+        );
         assert!(message(&json!({"zzz": 1})).contains("there are lens, palette, samples, style, words"));
         assert_eq!(message(&json!({"sample": 3, "samples": 0})).matches("; ").count(), 3);
     }
