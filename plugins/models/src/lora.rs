@@ -16,7 +16,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::tensors::Source;
+use crate::tensors::{Source, check_finite};
 use crate::{ModelError, Result};
 use keys::{Component, Part};
 use peft::PeftFacts;
@@ -182,13 +182,5 @@ fn scalar(tensor: &Tensor) -> Option<f32> {
     match &tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).ok()?[..] {
         [value] => Some(*value),
         _ => None,
-    }
-}
-
-fn check_finite(label: &str, key: &str, tensor: &Tensor) -> Result<()> {
-    let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-    match values.into_iter().find(|v| !v.is_finite()) {
-        Some(value) => Err(ModelError::Value { name: format!("{key} of {label}"), value }),
-        None => Ok(()),
     }
 }

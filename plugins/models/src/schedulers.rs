@@ -71,21 +71,28 @@ pub trait Scheduler: Send {
     fn timesteps(&self) -> &[f64];
 
     /// Noise levels of the steps and, last, of the result; empty for DDIM and LCM, which have none.
-    fn sigmas(&self) -> &[f32];
+    fn sigmas(&self) -> &[f32] {
+        &[]
+    }
 
     /// What standard normal noise is multiplied with to begin a run at index 0.
-    fn init_noise_sigma(&self) -> f64;
+    fn init_noise_sigma(&self) -> f64 {
+        1.0
+    }
 
     /// Outputs of the model per step.
     fn order(&self) -> usize {
         1
     }
 
-    /// The sample as the model wants it.
+    /// The sample as the model wants it: as it is, for all but Euler's samplers.
     ///
     /// # Errors
     /// [`ModelError::Input`] for an index beyond the schedule; failures of the device.
-    fn scale_model_input(&self, sample: &Tensor, index: usize) -> Result<Tensor>;
+    fn scale_model_input(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
+        at(self.timesteps(), index)?;
+        Ok(sample.clone())
+    }
 
     /// A clean sample with as much of the given noise as a run has before step `index`. At the number of steps, which
     /// is after the last, samplers with [`Scheduler::sigmas`] add what is left at the end; the others have no answer.

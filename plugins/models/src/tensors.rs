@@ -7,9 +7,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
 
 use crate::{ModelError, Result};
@@ -25,30 +24,25 @@ pub struct Source {
     faults: RefCell<Faults>,
 }
 
-/// What is added to a tensor when it is loaded, in float32.
-enum Patch {
-    Full(Tensor),
-    /// The product of (rows, rank) and (rank, the rest), multiplied out only then: a LoRA's is large.
-    LowRank(Tensor, Tensor),
+/// What is added to a tensor when it is loaded, in float32: the product of (rows, rank) and (rank, the rest), multiplied out
+/// only then, because a LoRA's is large.
+struct Patch {
+    up: Tensor,
+    down: Tensor,
 }
 
 impl Patch {
     fn add_to(&self, tensor: &Tensor) -> candle_core::Result<Tensor> {
-        let delta = match self {
-            Self::Full(delta) => delta.clone(),
-            Self::LowRank(up, down) => up.matmul(down)?.reshape(tensor.dims())?,
-        };
+        let delta = self.up.matmul(&self.down)?.reshape(tensor.dims())?;
         tensor + delta.to_device(tensor.device())?
     }
 }
 
-/// A tensor for a name and a shape.
+/// Computes a tensor from its name and shape.
 type Make = dyn Fn(&str, &[usize]) -> Result<Tensor>;
 
 enum Held {
     Memory(BTreeMap<String, Tensor>),
-    /// Read from the mapped file when asked for, by the name that the model knows: (its name, the file's name).
-    Files(MmapedSafetensors, BTreeMap<String, String>),
     /// A component of a recognised checkpoint, whatever file and names it comes in.
     Checkpoint(adeval_checkpoints::layout::Tensors),
     /// Made when asked for, whatever the name.
@@ -94,34 +88,6 @@ impl Source {
         Self::new(label, Held::Checkpoint(tensors), device, dtype)
     }
 
-    /// One or more safetensors files (shards), mapped and read tensor by tensor.
-    ///
-    /// # Errors
-    /// [`ModelError::Weights`] for a file that cannot be read.
-    pub fn from_files(paths: &[PathBuf], device: &Device, dtype: DType) -> Result<Self> {
-        Self::from_renamed_files(paths, |name| Some(name.to_owned()), device, dtype)
-    }
-
-    /// As [`Source::from_files`], with the file's names translated into the model's; `None` leaves a tensor out.
-    ///
-    /// # Errors
-    /// [`ModelError::Weights`] for a file that cannot be read.
-    pub fn from_renamed_files(
-        paths: &[PathBuf],
-        rename: impl Fn(&str) -> Option<String>,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<Self> {
-        let label = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-        let mapped = map(paths, &label)?;
-        let names = mapped
-            .tensors()
-            .into_iter()
-            .filter_map(|(name, _)| rename(&name).map(|known| (known, name)))
-            .collect();
-        Ok(Self::new(label, Held::Files(mapped, names), device, dtype))
-    }
-
     fn new(label: String, held: Held, device: &Device, dtype: DType) -> Self {
         Self {
             label,
@@ -134,22 +100,16 @@ impl Source {
         }
     }
 
-    /// Adds `delta` (float32, of the tensor's shape) to the tensor `name` when it is loaded.
-    pub fn patch(&mut self, name: impl Into<String>, delta: Tensor) {
-        self.patches.entry(name.into()).or_default().push(Patch::Full(delta));
-    }
-
     /// Adds the product of `up` (rows, rank) and `down` (rank, columns), float32, to the tensor `name` when it is loaded:
     /// how LoRA is fused. The tensor has `rows` first; its other dimensions together make the columns.
     pub fn patch_low_rank(&mut self, name: impl Into<String>, up: Tensor, down: Tensor) {
-        self.patches.entry(name.into()).or_default().push(Patch::LowRank(up, down));
+        self.patches.entry(name.into()).or_default().push(Patch { up, down });
     }
 
     /// All names that it holds, sorted.
     pub fn names(&self) -> Vec<&str> {
         match &self.held {
             Held::Memory(tensors) => tensors.keys().map(String::as_str).collect(),
-            Held::Files(_, names) => names.keys().map(String::as_str).collect(),
             Held::Checkpoint(tensors) => tensors.names().collect(),
             Held::Made(_) => Vec::new(),
         }
@@ -195,7 +155,6 @@ impl Source {
     fn contains(&self, name: &str) -> bool {
         match &self.held {
             Held::Memory(tensors) => tensors.contains_key(name),
-            Held::Files(_, names) => names.contains_key(name),
             Held::Checkpoint(tensors) => tensors.name_in_file(name).is_some(),
             Held::Made(_) => false,
         }
@@ -204,9 +163,6 @@ impl Source {
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
         match &self.held {
             Held::Memory(tensors) => tensors.get(name).map(|t| t.dims().to_vec()),
-            Held::Files(files, names) => {
-                names.get(name).and_then(|n| files.get(n).ok()).map(|view| view.shape().to_vec())
-            }
             Held::Checkpoint(tensors) => tensors.get(name).map(|info| info.shape),
             Held::Made(_) => None,
         }
@@ -215,7 +171,6 @@ impl Source {
     fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let tensor = match &self.held {
             Held::Memory(tensors) => tensors.get(name).cloned(),
-            Held::Files(files, names) => names.get(name).map(|n| files.load(n, &Device::Cpu)).transpose()?,
             Held::Checkpoint(tensors) => {
                 tensors.get(name).map(|info| self.read(tensors, &info)).transpose()?
             }
@@ -262,24 +217,22 @@ impl Source {
     }
 }
 
-#[expect(unsafe_code, reason = "mapping a file is unsafe in candle: nobody may shorten it meanwhile")]
-fn map(paths: &[PathBuf], label: &str) -> Result<MmapedSafetensors> {
-    // SAFETY: weights are read-only inputs; a file that another program shortens while it is mapped ends this
-    // process with SIGBUS, which costs a plugin's worker and not the host.
-    unsafe { MmapedSafetensors::multi(paths) }
-        .map_err(|e| ModelError::Weights { label: label.to_owned(), reason: e.to_string() })
+/// [`ModelError::Value`] for a tensor of a checkpoint that holds NaN or infinity.
+pub(crate) fn check_finite(label: &str, name: &str, tensor: &Tensor) -> Result<()> {
+    match stray(tensor)? {
+        None => Ok(()),
+        Some(value) => Err(ModelError::Value { name: format!("{name} of {label}"), value }),
+    }
 }
 
-fn check_finite(label: &str, name: &str, tensor: &Tensor) -> Result<()> {
+/// Something that is not finite in a tensor of floats, if there is: the sum of finite numbers times zero is zero, NaN and
+/// infinities make it NaN. One pass, without a copy in float32.
+pub(crate) fn stray(tensor: &Tensor) -> Result<Option<f32>> {
     if !tensor.dtype().is_float() || tensor.elem_count() == 0 {
-        return Ok(());
+        return Ok(None);
     }
-    // The sum of finite numbers times zero is zero; NaN and infinities make it NaN. One pass, no copy in float32.
     let sum = tensor.to_dtype(DType::F32)?.affine(0.0, 0.0)?.sum_all()?.to_scalar::<f32>()?;
-    if sum == 0.0 {
-        return Ok(());
-    }
-    Err(ModelError::Value { name: format!("{name} of {label}"), value: sum })
+    Ok((sum != 0.0).then_some(sum))
 }
 
 /// A place in a [`Source`]: a prefix of names.

@@ -1,7 +1,7 @@
 //! The product on a canvas of the size that was asked for, and the same with sides that the networks take.
 
 use adeval_models::product_canvas::{CanvasOptions, ProductCanvas};
-use adeval_sdk::{BackgroundRequest, Creative, Placement, PluginError, Result};
+use adeval_sdk::{BackgroundRequest, Creative, CutOut, Placement, PluginError, Result};
 use image::imageops::crop_imm;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 
@@ -21,16 +21,7 @@ pub struct Canvas {
 impl Canvas {
     /// Lays the product on its canvas as the paper does.
     pub fn new(request: &BackgroundRequest, parameters: &Parameters) -> Result<Self> {
-        let image = &request.product.image;
-        let cutout = image.as_rgba().ok_or_else(|| {
-            PluginError::invalid_request(format!(
-                "product \"{}\": its image has no alpha channel",
-                request.product.id
-            ))
-            .with_hint("give an RGBA cut-out, or load it through the host, which cuts it out")
-        })?;
-        let cutout = image::RgbaImage::from_raw(cutout.width(), cutout.height(), cutout.as_raw().to_vec());
-        let cutout = cutout.ok_or_else(|| PluginError::invalid_request("an image without its pixels"))?;
+        let cutout = CutOut::of(&request.product)?;
         let (width, height) = request.size();
         let options = CanvasOptions {
             width,
@@ -41,8 +32,8 @@ impl Canvas {
             feather: parameters.paste_feather,
             ..CanvasOptions::default()
         };
-        let product =
-            ProductCanvas::new(&cutout, &options).map_err(|e| canvas_error(&request.product.id, &e))?;
+        let product = ProductCanvas::new(cutout.pixels(), &options)
+            .map_err(|e| canvas_error(&request.product.id, &e))?;
         Ok(Self { product, width, height })
     }
 

@@ -190,5 +190,5 @@ fn a_product_without_a_visible_pixel_is_named() {
     let request = BackgroundRequest { product: nothing, ..request(64, 64, 1) };
     let error = plugin.generate(&request, &CallContext::detached()).expect_err("nothing is visible");
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
-    assert!(error.message.contains("ghost") && error.message.contains("transparent"), "{error}");
+    assert!(error.message.contains("ghost") && error.message.contains("no visible pixel"), "{error}");
 }

@@ -12,7 +12,7 @@ use super::arithmetic::{combine, exp, times, to_f32};
 use super::choices::{AlgorithmType, FinalSigmasType, SolverType};
 use super::config::Settings;
 use super::levels::{Level, Levels, Solver};
-use super::{Scheduler, StepOutput, at};
+use super::{Scheduler, StepOutput};
 use crate::torch_rng::Noise;
 use crate::{ModelError, Result};
 
@@ -199,15 +199,6 @@ impl Scheduler for Dpm {
 
     fn sigmas(&self) -> &[f32] {
         &self.levels.sigmas
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        1.0
-    }
-
-    fn scale_model_input(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
-        at(&self.levels.timesteps, index)?;
-        Ok(sample.clone())
     }
 
     fn add_noise(&self, original: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {

@@ -68,19 +68,6 @@ impl Scheduler for Lcm {
         &self.timesteps
     }
 
-    fn sigmas(&self) -> &[f32] {
-        &[]
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        1.0
-    }
-
-    fn scale_model_input(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
-        at(&self.timesteps, index)?;
-        Ok(sample.clone())
-    }
-
     fn add_noise(&self, original: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
         self.schedule.add_noise(original, noise, at(&self.timesteps, index)?)
     }

@@ -25,12 +25,13 @@ use super::controlnet::MultiControlNet;
 use super::ip_adapter::IpAdapter;
 use super::unet::UNet2DConditionModel;
 use super::vae::Vae;
-use crate::Result;
 use crate::clip::prompt::{self, PromptEmbeddings, PromptOptions};
 use crate::clip::text::TextEncoder;
 use crate::clip::tokenizer::ClipTokenizer;
 use crate::schedulers::SchedulerConfig;
+use crate::tensors::stray;
 use crate::torch_rng::Generator;
+use crate::{ModelError, Result};
 
 /// The networks of one base model, and its sampler.
 pub struct Pipeline {
@@ -93,7 +94,7 @@ impl Pipeline {
     /// Renders a batch. `watch` is called after every step; an error from it ends the run.
     ///
     /// # Errors
-    /// [`ModelError::Input`](crate::ModelError::Input) for jobs and settings that do not fit each other or the networks,
+    /// [`ModelError::Input`] for jobs and settings that do not fit each other or the networks,
     /// what `watch` returns, and failures of the device.
     pub fn render(
         &self,
@@ -145,11 +146,10 @@ impl Pipeline {
 
 /// A picture of NaN would be black, and look as if it had been meant.
 fn check_finite(latents: &Tensor) -> Result<()> {
-    let sum = latents.to_dtype(DType::F32)?.affine(0.0, 0.0)?.sum_all()?.to_scalar::<f32>()?;
-    if sum == 0.0 {
+    if stray(latents)?.is_none() {
         return Ok(());
     }
     let mend =
         "use float32, less guidance, or another sampler; `adeval models verify` looks for damaged weights";
-    Err(crate::ModelError::Numerical { what: "the latents after the last step", mend })
+    Err(ModelError::Numerical { what: "the latents after the last step", mend })
 }

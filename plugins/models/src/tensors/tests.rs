@@ -48,10 +48,10 @@ fn nan_and_infinity_are_refused_by_name() {
 
 #[test]
 fn patches_add_up() {
-    let mut source = source(&[("a.weight", ones(&[2]))]);
-    source.patch("a.weight", ones(&[2]));
-    source.patch("a.weight", ones(&[2]));
-    let sum = source.weights().get("a.weight", &[2]).expect("a tensor");
-    assert_eq!(sum.to_vec1::<f32>().expect("values"), [3.0, 3.0]);
+    let mut source = source(&[("a.weight", ones(&[2, 3]))]);
+    source.patch_low_rank("a.weight", ones(&[2, 4]), ones(&[4, 3]));
+    source.patch_low_rank("a.weight", ones(&[2, 1]), ones(&[1, 3]));
+    let sum = source.weights().get("a.weight", &[2, 3]).expect("a tensor");
+    assert_eq!(sum.to_vec2::<f32>().expect("values"), [[6.0; 3]; 2]);
     source.finish("toy", |_| false).expect("all used");
 }
