@@ -64,6 +64,10 @@ impl Component for SdBackground {
     ) -> Result<Self> {
         parameters.validate()?;
         let device = device::open(&environment.device)?;
+        if device.is_cpu() && parameters.precision == Precision::Bf16 {
+            let message = "precision is bf16, which processors do not multiply here: use f32, or f16 for half the memory";
+            return Err(PluginError::invalid_parameters(message));
+        }
         let parts = parts(&parameters, environment.weights.as_ref())?;
         cx.progress(0.0, &format!("loading {}", parts.checkpoint.display()));
         cx.check()?;

@@ -15,7 +15,7 @@ use adeval_sdk::{
 };
 use image::{Rgba, RgbaImage};
 use pipelines::Facts;
-use sd_background::{Parameters, SdBackground};
+use sd_background::{Parameters, Precision, SdBackground};
 use tempfile::TempDir;
 
 fn tiny() -> (TempDir, Parameters) {
@@ -174,6 +174,9 @@ fn what_is_missing_or_wrong_is_named_with_what_to_do() {
     let sampler = refusal(|p| p.sampler = "eular".into());
     assert_eq!(sampler.kind, ErrorKind::InvalidParameters);
     assert!(sampler.message.contains("eular") && sampler.message.contains("euler"), "{sampler}");
+    let precision = refusal(|p| p.precision = Precision::Bf16);
+    assert_eq!(precision.kind, ErrorKind::InvalidParameters);
+    assert!(precision.message.contains("bf16") && precision.message.contains("f32"), "{precision}");
     let span = refusal(|p| p.control_start = 1.0);
     assert!(span.message.contains("control_start is 1"), "{span}");
     let device = SdBackground::create(tiny().1, &Environment { device: "cuda:0".into(), weights: None });
