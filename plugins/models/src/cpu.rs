@@ -3,6 +3,7 @@
 //! devices and element types.
 
 pub mod attention;
+pub mod causal;
 pub mod conv;
 pub mod gemm;
 pub mod linear;

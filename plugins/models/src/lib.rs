@@ -3,14 +3,18 @@
 //! * [`efficientnet`]: EfficientNet-Lite0, an image encoder with published ImageNet weights.
 //! * [`stable_diffusion`]: Stable Diffusion 1.5, ControlNet and IP-Adapter; [`clip`] are its encoders, [`schedulers`] its
 //!   samplers, [`torch_rng`] its noise, [`opencv`] what its pictures are prepared with.
+//! * [`decoder`]: the language models LLaMA, Mistral and Qwen2; [`generation`] draws text from
+//!   them, [`training`] trains their LoRA adapters.
 //!
 //! Every loader checks a checkpoint completely (names, shapes, element type) before it computes anything, and says in
 //! a [`ModelError`] which tensor is at fault.
 
 pub mod clip;
 mod cpu;
+pub mod decoder;
 pub mod efficientnet;
 mod error;
+pub mod generation;
 pub mod layers;
 pub mod lora;
 pub mod opencv;
@@ -20,6 +24,7 @@ pub mod schedulers;
 pub mod stable_diffusion;
 pub mod tensors;
 pub mod torch_rng;
+pub mod training;
 mod weights;
 
 pub use efficientnet::EfficientNetLite0;

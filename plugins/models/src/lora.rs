@@ -1,4 +1,5 @@
-//! LoRA: files of low-rank changes to the weights of a UNet and a text encoder, fused into them when they are loaded.
+//! LoRA: files of low-rank changes to the weights of a UNet and a text encoder, fused into them when they are loaded
+//! ([`Lora`]); and the adapter of a [`Decoder`](crate::decoder::Decoder), which is trained ([`LoraAdapter`]).
 //!
 //! A layer's weight W becomes W + strength * (alpha / rank) * up * down, computed in float32 (Hu et al., "LoRA: Low-Rank
 //! Adaptation of Large Language Models", 2021, section 4.1). Layers without alpha have alpha = rank.
@@ -7,6 +8,8 @@
 //! blocks), PEFT's (`unet....lora_A.weight`, `base_model.model....`), and those of diffusers (`....lora.down.weight`,
 //! `....processor.to_q_lora.down.weight`, `....lora_linear_layer.down.weight`).
 
+pub(crate) mod adapter;
+mod files;
 mod keys;
 mod names;
 mod peft;
@@ -18,6 +21,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::tensors::{Source, check_finite};
 use crate::{ModelError, Result};
+pub use adapter::{LoraAdapter, LoraConfig};
 use keys::{Component, Part};
 use peft::PeftFacts;
 

@@ -41,6 +41,73 @@ impl Packed {
         self.outputs
     }
 
+    /// Bytes of the panels.
+    pub fn bytes(&self) -> usize {
+        self.panels.len() * size_of::<f32>()
+    }
+
+    /// Row `output` of the weights, `inputs` values.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, output: usize) -> impl Iterator<Item = f32> {
+        assert!(output < self.outputs, "row {output} of {}", self.outputs);
+        let panel = &self.panels[output / PANEL * self.inputs * PANEL..][..self.inputs * PANEL];
+        panel[output % PANEL..].iter().step_by(PANEL).copied()
+    }
+
+    /// The weights as they were packed: `outputs` rows of `inputs`.
+    pub fn unpacked(&self) -> Vec<f32> {
+        let mut weight = vec![0f32; self.outputs * self.inputs];
+        weight.par_chunks_mut(self.inputs.max(1)).enumerate().for_each(|(output, row)| {
+            row.iter_mut().zip(self.row(output)).for_each(|(to, value)| *to = value);
+        });
+        weight
+    }
+
+    /// `grad`, rows of `outputs` values, times the weights: rows of `inputs`, the derivative of [`Packed::run`].
+    ///
+    /// # Panics
+    /// If `grad` does not consist of whole rows.
+    pub fn run_back(&self, grad: &[f32]) -> Vec<f32> {
+        let rows = grad.len() / self.outputs.max(1);
+        assert_eq!(grad.len(), rows * self.outputs, "whole rows");
+        let mut out = vec![0f32; rows * self.inputs];
+        let shared = Shared(out.as_mut_ptr());
+        let tasks = (0..self.inputs).step_by(PANEL).collect::<Vec<_>>();
+        let buffer = || vec![0f32; DEPTH * PANEL];
+        tasks.into_par_iter().for_each_init(buffer, |buffer, column| {
+            let columns = PANEL.min(self.inputs - column);
+            for k in (0..self.outputs).step_by(DEPTH) {
+                let depth = DEPTH.min(self.outputs - k);
+                self.turned(k, depth, column, columns, buffer);
+                // SAFETY: the rows end within `grad`, the panel is a whole buffer, and each task writes to its own columns of
+                // the output, which outlives the loop.
+                #[expect(unsafe_code, reason = "tiles of one matrix are not slices")]
+                unsafe {
+                    let a = Rows { start: grad.as_ptr().add(k), stride: self.outputs, count: rows };
+                    let b = Panels { start: buffer.as_ptr(), stride: 0, columns };
+                    let target = Target { start: shared.at(column), stride: self.inputs, add: k > 0 };
+                    gemm::block(self.set, depth, a, b, target);
+                }
+            }
+        });
+        out
+    }
+
+    /// Outputs `k..k + depth` of inputs `column..column + columns` as a panel: its rows are the outputs.
+    fn turned(&self, k: usize, depth: usize, column: usize, columns: usize, to: &mut [f32]) {
+        for output in (k..k + depth).step_by(PANEL) {
+            let panel = &self.panels[(output / PANEL * self.inputs + column) * PANEL..];
+            let count = PANEL.min(k + depth - output);
+            for (input, values) in panel.chunks(PANEL).take(columns).enumerate() {
+                for (row, value) in values[..count].iter().enumerate() {
+                    to[(output - k + row) * PANEL + input] = *value;
+                }
+            }
+        }
+    }
+
     /// `x`, rows of `inputs` values, to rows of `outputs`.
     ///
     /// # Panics

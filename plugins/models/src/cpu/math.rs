@@ -81,6 +81,27 @@ fn silu_chunk(out: &mut [f32], values: &[f32]) {
     }
 }
 
+/// `silu(gate) * up`.
+///
+/// # Panics
+/// If the two differ in length.
+pub fn swiglu(set: Set, gate: &[f32], up: &[f32]) -> Vec<f32> {
+    assert_eq!(gate.len(), up.len(), "a gate for every value");
+    let mut out = vec![0f32; up.len()];
+    let chunks = gate.par_chunks(CHUNK).zip(up.par_chunks(CHUNK));
+    out.par_chunks_mut(CHUNK).zip(chunks).for_each(|(out, (gate, up))| {
+        dispatch!(set, swiglu_chunk(out: &mut [f32], gate: &[f32], up: &[f32]));
+    });
+    out
+}
+
+#[inline(always)]
+fn swiglu_chunk(out: &mut [f32], gate: &[f32], up: &[f32]) {
+    for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
+        *out = silu(*gate) * up;
+    }
+}
+
 /// `x * gelu(gate)` for rows of `width` values of `x` followed by as many of the gate.
 pub fn geglu(set: Set, rows: &[f32], width: usize) -> Vec<f32> {
     let mut out = vec![0f32; rows.len() / 2];

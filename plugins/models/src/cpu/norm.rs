@@ -1,4 +1,5 @@
-//! Group norm and layer norm, in two passes: the mean, then the variance about it.
+//! Group norm and layer norm, in two passes: the mean, then the variance about it; and the norm by the root of the mean
+//! square.
 
 use rayon::prelude::*;
 
@@ -45,6 +46,30 @@ pub fn layer_norm(set: Set, x: &[f32], weight: &[f32], bias: &[f32], eps: f64) -
         dispatch!(set, row(out: &mut [f32], x: &[f32], mean: f32, factor: f32, weight: &[f32], bias: &[f32]));
     });
     out
+}
+
+/// `weight * x / sqrt(mean(x^2) + eps)` for rows of `weight.len()` values.
+pub fn rms_norm(set: Set, x: &[f32], weight: &[f32], eps: f64) -> Vec<f32> {
+    let mut out = vec![0f32; x.len()];
+    let width = weight.len().max(1);
+    out.par_chunks_mut(width).zip(x.par_chunks(width)).with_min_len(32).for_each(|(out, x)| {
+        let square = dispatch!(set, squares(x: &[f32]) -> f64);
+        let factor = (1.0 / (square / width as f64 + eps).sqrt()) as f32;
+        dispatch!(set, scaled(out: &mut [f32], x: &[f32], factor: f32, weight: &[f32]));
+    });
+    out
+}
+
+#[inline(always)]
+fn squares(x: &[f32]) -> f64 {
+    total(x, |v| v * v)
+}
+
+#[inline(always)]
+fn scaled(out: &mut [f32], x: &[f32], factor: f32, weight: &[f32]) {
+    for ((out, x), w) in out.iter_mut().zip(x).zip(weight) {
+        *out = x * factor * w;
+    }
 }
 
 /// Mean and variance (of the population).

@@ -20,9 +20,10 @@ pub(super) struct PeftFacts {
     text_encoder: Option<PeftConfig>,
 }
 
+/// What a configuration says of alpha.
 #[derive(Clone, Deserialize)]
 #[serde(default)]
-struct PeftConfig {
+pub(super) struct PeftConfig {
     lora_alpha: f64,
     /// Alpha by the end of a layer's name.
     alpha_pattern: BTreeMap<String, f64>,
@@ -65,10 +66,7 @@ impl PeftFacts {
     /// From `adapter_config.json`, which is that of the file's only component.
     pub(super) fn from_config(path: &Path) -> Result<Self> {
         let config: PeftConfig = read_config(path)?;
-        if config.use_dora {
-            let reason = "use_dora says that it is a DoRA; convert the file to LoRA".to_owned();
-            return Err(ModelError::Config { path: path.to_owned(), reason });
-        }
+        config.check().map_err(|reason| ModelError::Config { path: path.to_owned(), reason })?;
         Ok(Self { unet: Some(config.clone()), text_encoder: Some(config) })
     }
 
@@ -78,14 +76,26 @@ impl PeftFacts {
             Component::Unet => &self.unet,
             Component::TextEncoder => &self.text_encoder,
         };
-        let Some(config) = config else { return 1.0 };
-        let alpha = config.alpha(name.strip_suffix(".weight").unwrap_or(name));
-        let rank = rank as f64;
-        if config.use_rslora { alpha / rank.sqrt() } else { alpha / rank }
+        let name = name.strip_suffix(".weight").unwrap_or(name);
+        config.as_ref().map_or(1.0, |config| config.scale(name, rank))
     }
 }
 
 impl PeftConfig {
+    /// Why it is not of a plain LoRA, if so.
+    pub(super) fn check(&self) -> std::result::Result<(), String> {
+        if self.use_dora {
+            return Err("use_dora says that it is a DoRA; convert the file to LoRA".to_owned());
+        }
+        Ok(())
+    }
+
+    /// What the product of a layer, `module`, is multiplied with.
+    pub(super) fn scale(&self, module: &str, rank: usize) -> f64 {
+        let (alpha, rank) = (self.alpha(module), rank as f64);
+        if self.use_rslora { alpha / rank.sqrt() } else { alpha / rank }
+    }
+
     fn alpha(&self, module: &str) -> f64 {
         let module = module.strip_prefix("text_model.").unwrap_or(module);
         let is_of = |pattern: &str| {

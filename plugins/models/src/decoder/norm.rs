@@ -1,0 +1,60 @@
+//! Root-mean-square norm (Zhang and Sennrich, 2019): `weight * x / sqrt(mean(x^2) + eps)`, the mean in float32.
+
+use candle_core::{D, DType, Device, Tensor};
+
+use super::Pass;
+use super::gradient::with_backward;
+use crate::Result;
+use crate::cpu::{self, norm};
+use crate::tensors::Weights;
+
+/// `LlamaRMSNorm`.
+pub(super) struct RmsNorm {
+    weight: Tensor,
+    eps: f64,
+}
+
+impl RmsNorm {
+    pub(super) fn load(size: usize, eps: f64, weights: &Weights) -> Result<Self> {
+        Ok(Self { weight: weights.get("weight", &[size])?, eps })
+    }
+
+    /// The normalised rows of `x`, `(.., size)`.
+    pub(super) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        if !pass.is_training() {
+            return self.run(x);
+        }
+        let (input, weight, eps) = (x.detach(), self.weight.clone(), self.eps);
+        with_backward("root-mean-square norm", x, self.run(&x.detach())?, move |grad| {
+            backward(&input, &weight, eps, grad)
+        })
+    }
+
+    fn run(&self, x: &Tensor) -> Result<Tensor> {
+        let fits = cpu::takes(x) && x.dims().last() == self.weight.dims().first();
+        if let Some(set) = cpu::set().filter(|_| fits) {
+            let values = cpu::with_values([x, &self.weight], |[x, weight]| {
+                Ok(norm::rms_norm(set, x, weight, self.eps))
+            })?;
+            return Ok(Tensor::from_vec(values, x.dims(), &Device::Cpu)?);
+        }
+        let wide = x.to_dtype(DType::F32)?;
+        let normed = wide.broadcast_mul(&factor(&wide, self.eps)?)?.to_dtype(x.dtype())?;
+        Ok(normed.broadcast_mul(&self.weight)?)
+    }
+}
+
+/// `1 / sqrt(mean(x^2) + eps)` of each row.
+fn factor(x: &Tensor, eps: f64) -> candle_core::Result<Tensor> {
+    (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?.recip()
+}
+
+/// With `r` the factor and `g` the gradient times the weight: `r g - x r^3 mean(g x)`.
+fn backward(x: &Tensor, weight: &Tensor, eps: f64, grad: &Tensor) -> candle_core::Result<Tensor> {
+    let dtype = x.dtype();
+    let (x, grad) = (x.to_dtype(DType::F32)?, grad.to_dtype(DType::F32)?);
+    let grad = grad.broadcast_mul(&weight.to_dtype(DType::F32)?)?;
+    let factor = factor(&x, eps)?;
+    let share = ((&grad * &x)?.mean_keepdim(D::Minus1)? * factor.powf(3.0)?)?;
+    (grad.broadcast_mul(&factor)? - x.broadcast_mul(&share)?)?.to_dtype(dtype)
+}
