@@ -4,9 +4,8 @@
 //! log-odds with mean 0. One drawn game is added between every two entries, so that an entry that always wins keeps a
 //! finite strength and entries that never met stay comparable.
 
-use crate::{
-    Bootstrap, Estimate, Method, Preferences, Result, bootstrap::percentile, bootstrap::sorted_column,
-};
+use crate::statistics::quantile::{percentile, sorted_column};
+use crate::{Bootstrap, Estimate, Method, Preferences, Result};
 
 /// Wins added to each side of every pair.
 const PRIOR_WINS: f64 = 0.5;

@@ -78,6 +78,28 @@ pub enum EvalError {
         /// The name.
         name: String,
     },
+    /// Counts of a creative that cannot be.
+    #[error(
+        "{place}: {clicks} clicks of {impressions} impressions; a creative needs impressions, and at least as many as clicks"
+    )]
+    Counts {
+        /// Which creative.
+        place: String,
+        /// Its clicks.
+        clicks: u64,
+        /// Its impressions.
+        impressions: u64,
+    },
+    /// A logged action whose chance to be taken is unknown or none.
+    #[error(
+        "{place}: the propensity is {value}; it must lie in (0, 1]: what was logged had a chance to be, so log it, or leave the row out and say so"
+    )]
+    Propensity {
+        /// Which row.
+        place: String,
+        /// Its propensity.
+        value: f64,
+    },
     /// An option outside its range.
     #[error("option {option} is {value}; {rule}")]
     BadOption {

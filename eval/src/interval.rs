@@ -16,6 +16,12 @@ pub enum Method {
     BootstrapT,
     /// Jackknife standard error, clustered by product, with Student's t.
     Jackknife,
+    /// Hoeffding's inequality: valid for any sample size, for values in a known range.
+    Hoeffding,
+    /// Maurer and Pontil's empirical Bernstein inequality: the same, narrower where the variance is small.
+    EmpiricalBernstein,
+    /// Student's t on the values of clusters.
+    StudentT,
     /// Wilson score interval, for a rate whose products all agree (a bootstrap has no width there).
     Wilson,
 }

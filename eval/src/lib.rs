@@ -3,7 +3,6 @@
 //! Everything here is pure: no files, no plugins, no clock, no global random numbers. The same input gives the same
 //! bytes on any number of threads. `docs/metrics.md` defines every number.
 
-pub mod bootstrap;
 pub mod bradley_terry;
 mod error;
 mod fidelity;
@@ -12,11 +11,11 @@ mod interval;
 pub mod leaderboard;
 mod linalg;
 mod moments;
-pub mod paired;
+pub mod pairs;
 mod preference;
 mod ssim;
+pub mod statistics;
 
-pub use bootstrap::{Bootstrap, ClusterTable};
 pub use error::EvalError;
 pub use fidelity::{Fidelity, delta_e_2000, fidelity};
 pub use frechet::{frechet_estimate, frechet_from_moments, frechet_from_rows};
@@ -25,6 +24,7 @@ pub use leaderboard::leaderboard;
 pub use moments::Moments;
 pub use preference::{Orders, Preferences, Question};
 pub use ssim::ssim;
+pub use statistics::{Bootstrap, ClusterTable, Sums, paired};
 
 /// The result of this crate's functions.
 pub type Result<T, E = EvalError> = std::result::Result<T, E>;

@@ -4,7 +4,7 @@
 
 use adeval_eval::{
     Bootstrap, ClusterTable, Method, Moments, Preferences, Question, bradley_terry, frechet_estimate,
-    frechet_from_moments, frechet_from_rows, paired,
+    frechet_from_moments, frechet_from_rows, paired, statistics::multiplicity::holm,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -170,11 +170,11 @@ fn bad_features_are_named() {
 
 #[test]
 fn holm_by_hand() {
-    let corrected = paired::holm(&[0.01, 0.04, 0.03, 0.005]);
+    let corrected = holm(&[0.01, 0.04, 0.03, 0.005]);
     let wanted = [0.03, 0.06, 0.06, 0.02];
     assert!(corrected.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-15), "{corrected:?}");
-    assert_eq!(paired::holm(&[0.9, 0.8]), [1.0, 1.0]);
-    assert!(paired::holm(&[]).is_empty());
+    assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+    assert!(holm(&[]).is_empty());
 }
 
 #[test]

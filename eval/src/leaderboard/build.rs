@@ -5,7 +5,7 @@ use super::index::{Index, IndexedEntry, IndexedJudge};
 use super::{Evidence, Options, SCHEMA_VERSION};
 use crate::{
     Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry, frechet_estimate,
-    paired,
+    paired, statistics::multiplicity::holm,
 };
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -297,7 +297,7 @@ fn pairwise(
         Some(preferences) => preferences.head_to_head(&pairs, bootstrap)?,
         None => vec![None; pairs.len()],
     };
-    let corrected = paired::holm(&compared.iter().map(|c| c.p).collect::<Vec<_>>());
+    let corrected = holm(&compared.iter().map(|c| c.p).collect::<Vec<_>>());
     let results = pairs.iter().zip(compared).zip(rates).zip(corrected);
     Ok(results
         .map(|(((&(a, b), paired), win_rate), p_holm)| {

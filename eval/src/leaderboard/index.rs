@@ -233,6 +233,6 @@ fn cost(items: &[(usize, &Item)], peak_memory_bytes: Option<u64>) -> Cost {
     let mut seconds: Vec<f64> = items.iter().filter_map(|(_, i)| i.seconds).collect();
     let total_seconds = seconds.iter().sum();
     seconds.sort_unstable_by(f64::total_cmp);
-    let seconds_per_creative = crate::bootstrap::quantile(&seconds, 0.5);
+    let seconds_per_creative = crate::statistics::quantile::quantile(&seconds, 0.5);
     Cost { seconds_per_creative, total_seconds, peak_memory_bytes }
 }

@@ -1,0 +1,13 @@
+//! Offline CTR and the statistics behind it: agreement with references, and simulations of what the intervals promise.
+//!
+//! `cargo test --release -p adeval-eval --test offline -- --nocapture` prints the coverages.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // Helpers of tests may fail and print.
+
+mod coverage;
+mod goldens;
+mod pairs;
+mod scores;
+mod support;
+mod tests_and_power;
+mod watching;
