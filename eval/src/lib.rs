@@ -11,6 +11,7 @@ mod interval;
 pub mod leaderboard;
 mod linalg;
 mod moments;
+pub mod ope;
 pub mod pairs;
 mod preference;
 mod ssim;

@@ -6,6 +6,8 @@
 
 mod coverage;
 mod goldens;
+mod ope;
+mod ope_goldens;
 mod pairs;
 mod scores;
 mod support;

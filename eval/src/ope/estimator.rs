@@ -1,0 +1,155 @@
+//! The estimators, each as the three numbers that a round adds.
+
+use super::Rounds;
+use crate::{EvalError, Result};
+use serde::{Deserialize, Serialize};
+
+/// An estimator of a policy's value. In all of them w = policy / propensity of the logged action, r the reward,
+/// q(a) the reward model for it, q(pi) its mean over the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Estimator {
+    /// Mean reward of the rounds whose logged action a deterministic policy takes (Li et al. 2011).
+    Replay,
+    /// Mean q(pi): no weights, all of the model's bias.
+    DirectMethod,
+    /// Mean min(w, clip) r (Strehl et al. 2010); unbiased without clipping.
+    Ipw {
+        /// Largest weight; infinite for none.
+        clip: f64,
+    },
+    /// Sum w r / sum w (Swaminathan and Joachims 2015): a little bias for much less variance.
+    Snipw,
+    /// Mean q(pi) + min(w, clip) (r - q(a)) (Dudik et al. 2014).
+    Dr {
+        /// Largest weight; infinite for none.
+        clip: f64,
+    },
+    /// Mean q(pi) + sum w (r - q(a)) / sum w.
+    Sndr,
+    /// Doubly robust where w <= threshold, the model alone elsewhere (Wang, Agarwal and Dudik 2017).
+    SwitchDr {
+        /// Largest weight that is used.
+        threshold: f64,
+    },
+    /// Doubly robust with weights shrunk to lambda w / (w^2 + lambda) (Su et al. 2020).
+    DrOs {
+        /// 0 gives the direct method, infinity doubly robust.
+        lambda: f64,
+    },
+    /// IPW with weights w / (1 - lambda + lambda w) (Metelli, Russo and Restelli 2021).
+    SgIpw {
+        /// In [0, 1]; 0 gives IPW.
+        lambda: f64,
+    },
+    /// Doubly robust with the same weights.
+    SgDr {
+        /// In [0, 1]; 0 gives doubly robust.
+        lambda: f64,
+    },
+    /// Self-normalised IPW on weights from a classifier of policies (Sondhi, Arbour and Dimmery 2020).
+    BalancedIpw {
+        /// Largest weight; infinite for none.
+        clip: f64,
+    },
+}
+
+/// What a round adds: value = mean of base + sum of part / sum of norm.
+pub(super) struct Terms {
+    pub base: f64,
+    pub part: f64,
+    pub norm: f64,
+}
+
+impl Estimator {
+    /// Checks the hyper-parameter, and that the rounds have what the estimator needs.
+    ///
+    /// # Errors
+    /// [`EvalError::BadOption`]; [`EvalError::TooFew`] for rounds without a reward model or without balanced weights.
+    pub fn validate(self, rounds: &Rounds) -> Result<()> {
+        let (option, value, most) = match self {
+            Self::Ipw { clip } | Self::Dr { clip } | Self::BalancedIpw { clip } => {
+                ("clip", clip, f64::INFINITY)
+            }
+            Self::SwitchDr { threshold } => ("threshold", threshold, f64::INFINITY),
+            Self::DrOs { lambda } => ("lambda", lambda, f64::INFINITY),
+            Self::SgIpw { lambda } | Self::SgDr { lambda } => ("lambda", lambda, 1.0),
+            _ => ("", 0.0, 0.0),
+        };
+        if !(0.0..=most).contains(&value) {
+            let rule = if most <= 1.0 { "it must lie in [0, 1]" } else { "it must be 0 or more" };
+            return Err(EvalError::BadOption { option, value: value.to_string(), rule });
+        }
+        let needs = |what: &str| Err(EvalError::TooFew { what: what.into(), got: 0, needed: rounds.len() });
+        if self.needs_model() && rounds.model.is_none() {
+            return needs("this estimator (predictions of a reward model)");
+        }
+        if matches!(self, Self::BalancedIpw { .. }) && rounds.balanced.is_none() {
+            return needs("balanced IPW (estimated importance weights)");
+        }
+        Ok(())
+    }
+
+    /// Whether it uses a reward model.
+    pub fn needs_model(self) -> bool {
+        use Estimator as E;
+        matches!(
+            self,
+            E::DirectMethod | E::Dr { .. } | E::Sndr | E::SwitchDr { .. } | E::DrOs { .. } | E::SgDr { .. }
+        )
+    }
+
+    /// The weight that it puts in place of w.
+    pub(super) fn shrunk(self, w: f64) -> f64 {
+        match self {
+            Self::Ipw { clip } | Self::Dr { clip } | Self::BalancedIpw { clip } => w.min(clip),
+            Self::SwitchDr { threshold } => {
+                if w <= threshold {
+                    w
+                } else {
+                    0.0
+                }
+            }
+            Self::DrOs { lambda } if lambda.is_infinite() => w,
+            // Without weight and without shrinkage 0 / 0 would follow.
+            Self::DrOs { lambda } => {
+                if w == 0.0 {
+                    0.0
+                } else {
+                    lambda * w / (w * w + lambda)
+                }
+            }
+            Self::SgIpw { lambda } | Self::SgDr { lambda } => {
+                if w == 0.0 {
+                    0.0
+                } else {
+                    w / (1.0 - lambda + lambda * w)
+                }
+            }
+            Self::DirectMethod => 0.0,
+            Self::Replay | Self::Snipw | Self::Sndr => w,
+        }
+    }
+
+    /// What a round adds; the rounds were validated.
+    pub(super) fn terms(self, rounds: &Rounds, row: usize) -> Terms {
+        let (reward, w) = (rounds.reward[row], rounds.weight[row]);
+        let [q_action, q_policy] = match &rounds.model {
+            Some(model) if self.needs_model() => model[row],
+            _ => [0.0, 0.0],
+        };
+        let (weight, norm) = match self {
+            Self::Replay => {
+                let matched = f64::from(u8::from(rounds.matched[row]));
+                (matched, matched)
+            }
+            Self::Snipw | Self::Sndr => (w, w),
+            Self::BalancedIpw { .. } => {
+                let weight = self.shrunk(rounds.balanced.as_ref().map_or(0.0, |b| b[row]));
+                (weight, weight)
+            }
+            _ => (self.shrunk(w), 1.0),
+        };
+        Terms { base: q_policy, part: weight * (reward - q_action), norm }
+    }
+}

@@ -1,0 +1,19 @@
+//! What would another policy have earned? Off-policy value from a log of actions, rewards and propensities.
+//!
+//! A log says what one policy showed (which creative, to whom, with which chance) and what it earned. The estimators here
+//! say what another policy would have earned on the same rounds, as far as the log can tell: [`overlap()`] says how far
+//! that is. Formulas follow the Open Bandit Pipeline (Saito et al. 2021), to which goldens hold them.
+
+pub mod bounds;
+pub mod embedding;
+mod estimator;
+mod log;
+mod overlap;
+pub mod slate;
+pub mod tuning;
+mod value;
+
+pub use estimator::Estimator;
+pub use log::{Log, Rounds};
+pub use overlap::{Overlap, overlap};
+pub use value::{round_values, value};
