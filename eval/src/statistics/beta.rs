@@ -173,23 +173,23 @@ fn likelihood(counts: &[(u64, u64)], log: [f64; 2]) -> f64 {
 /// Newton's step for (ln a, ln b), or the gradient's direction where the likelihood is not concave.
 fn newton(counts: &[(u64, u64)], log: [f64; 2]) -> [f64; 2] {
     let (a, b) = (log[0].exp(), log[1].exp());
-    let (mut ga, mut gb, mut haa, mut hbb, mut hab) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let (mut ga, mut gb, mut h_aa, mut h_bb, mut h_ab) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for &(s, n) in counts {
         let (s, n) = (s as f64, n as f64);
         let both = digamma(a + b) - digamma(a + b + n);
         let both2 = trigamma(a + b) - trigamma(a + b + n);
         ga += digamma(a + s) - digamma(a) + both;
         gb += digamma(b + n - s) - digamma(b) + both;
-        haa += trigamma(a + s) - trigamma(a) + both2;
-        hbb += trigamma(b + n - s) - trigamma(b) + both2;
-        hab += both2;
+        h_aa += trigamma(a + s) - trigamma(a) + both2;
+        h_bb += trigamma(b + n - s) - trigamma(b) + both2;
+        h_ab += both2;
     }
     // From a, b to their logarithms.
     let (gx, gy) = (a * ga, b * gb);
-    let (hxx, hyy, hxy) = (a * a * haa + gx, b * b * hbb + gy, a * b * hab);
-    let determinant = hxx * hyy - hxy * hxy;
-    if hxx < 0.0 && determinant > 0.0 {
-        return [(hxy * gy - hyy * gx) / determinant, (hxy * gx - hxx * gy) / determinant];
+    let (h_xx, h_yy, h_xy) = (a * a * h_aa + gx, b * b * h_bb + gy, a * b * h_ab);
+    let determinant = h_xx * h_yy - h_xy * h_xy;
+    if h_xx < 0.0 && determinant > 0.0 {
+        return [(h_xy * gy - h_yy * gx) / determinant, (h_xy * gx - h_xx * gy) / determinant];
     }
     let size = gx.hypot(gy).max(f64::MIN_POSITIVE);
     [gx / size, gy / size]
