@@ -3,7 +3,7 @@
 //! Everything here is pure: no files, no plugins, no clock, no global random numbers. The same input gives the same
 //! bytes on any number of threads. `docs/metrics.md` defines every number.
 
-pub mod bradley_terry;
+pub mod comparison;
 mod error;
 mod fidelity;
 mod frechet;
@@ -13,17 +13,17 @@ mod linalg;
 mod moments;
 pub mod ope;
 pub mod pairs;
-mod preference;
+pub mod ranking;
 mod ssim;
 pub mod statistics;
 
+pub use comparison::{Orders, Preferences, Question, bradley_terry};
 pub use error::EvalError;
 pub use fidelity::{Fidelity, delta_e_2000, fidelity};
 pub use frechet::{frechet_estimate, frechet_from_moments, frechet_from_rows};
 pub use interval::{Estimate, Method};
 pub use leaderboard::leaderboard;
 pub use moments::Moments;
-pub use preference::{Orders, Preferences, Question};
 pub use ssim::ssim;
 pub use statistics::{Bootstrap, ClusterTable, Sums, paired};
 

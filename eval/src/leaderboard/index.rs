@@ -1,7 +1,7 @@
 //! The evidence checked, sorted by id, and numbered: from here on nothing depends on how it was listed.
 
 use super::{Cost, Evidence, Failure, Item, JudgeEvidence, ReferenceFeatures};
-use crate::preference::check_probability;
+use crate::statistics::check_probability;
 use crate::{ClusterTable, EvalError, Preferences, Question, Result};
 use std::collections::BTreeMap;
 

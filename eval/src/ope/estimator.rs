@@ -16,6 +16,8 @@ pub enum Estimator {
     /// Mean min(w, clip) r (Strehl et al. 2010); unbiased without clipping.
     Ipw {
         /// Largest weight; infinite for none.
+        #[serde(with = "unbounded")]
+        #[schemars(with = "Option<f64>")]
         clip: f64,
     },
     /// Sum w r / sum w (Swaminathan and Joachims 2015): a little bias for much less variance.
@@ -23,6 +25,8 @@ pub enum Estimator {
     /// Mean q(pi) + min(w, clip) (r - q(a)) (Dudik et al. 2014).
     Dr {
         /// Largest weight; infinite for none.
+        #[serde(with = "unbounded")]
+        #[schemars(with = "Option<f64>")]
         clip: f64,
     },
     /// Mean q(pi) + sum w (r - q(a)) / sum w.
@@ -30,11 +34,15 @@ pub enum Estimator {
     /// Doubly robust where w <= threshold, the model alone elsewhere (Wang, Agarwal and Dudik 2017).
     SwitchDr {
         /// Largest weight that is used.
+        #[serde(with = "unbounded")]
+        #[schemars(with = "Option<f64>")]
         threshold: f64,
     },
     /// Doubly robust with weights shrunk to lambda w / (w^2 + lambda) (Su et al. 2020).
     DrOs {
         /// 0 gives the direct method, infinity doubly robust.
+        #[serde(with = "unbounded")]
+        #[schemars(with = "Option<f64>")]
         lambda: f64,
     },
     /// IPW with weights w / (1 - lambda + lambda w) (Metelli, Russo and Restelli 2021).
@@ -50,6 +58,8 @@ pub enum Estimator {
     /// Self-normalised IPW on weights from a classifier of policies (Sondhi, Arbour and Dimmery 2020).
     BalancedIpw {
         /// Largest weight; infinite for none.
+        #[serde(with = "unbounded")]
+        #[schemars(with = "Option<f64>")]
         clip: f64,
     },
 }
@@ -59,6 +69,27 @@ pub(super) struct Terms {
     pub base: f64,
     pub part: f64,
     pub norm: f64,
+}
+
+impl std::fmt::Display for Estimator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Replay => f.write_str("Replay"),
+            Self::DirectMethod => f.write_str("DM"),
+            Self::Ipw { clip } if clip.is_infinite() => f.write_str("IPW"),
+            Self::Ipw { clip } => write!(f, "IPW, w up to {clip}"),
+            Self::Snipw => f.write_str("SNIPW"),
+            Self::Dr { clip } if clip.is_infinite() => f.write_str("DR"),
+            Self::Dr { clip } => write!(f, "DR, w up to {clip}"),
+            Self::Sndr => f.write_str("SNDR"),
+            Self::SwitchDr { threshold } => write!(f, "Switch-DR, w up to {threshold}"),
+            Self::DrOs { lambda } => write!(f, "DRos, lambda {lambda}"),
+            Self::SgIpw { lambda } => write!(f, "SG-IPW, lambda {lambda}"),
+            Self::SgDr { lambda } => write!(f, "SG-DR, lambda {lambda}"),
+            Self::BalancedIpw { clip } if clip.is_infinite() => f.write_str("Balanced IPW"),
+            Self::BalancedIpw { clip } => write!(f, "Balanced IPW, w up to {clip}"),
+        }
+    }
 }
 
 impl Estimator {
@@ -151,5 +182,18 @@ impl Estimator {
             _ => (self.shrunk(w), 1.0),
         };
         Terms { base: q_policy, part: weight * (reward - q_action), norm }
+    }
+}
+
+/// JSON has no infinity: null stands for a bound that is none.
+mod unbounded {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        value.is_finite().then_some(*value).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
     }
 }

@@ -180,7 +180,7 @@ pub(super) fn check_propensity(value: f64, place: impl Fn() -> String) -> Result
 
 pub(super) fn check_distribution(probabilities: &[f64], place: impl Fn() -> String) -> Result<()> {
     for &value in probabilities {
-        crate::preference::check_probability(value, &place(), "a probability of the policy")?;
+        crate::statistics::check_probability(value, &place(), "a probability of the policy")?;
     }
     let value: f64 = probabilities.iter().sum();
     if (value - 1.0).abs() <= ROUNDING {

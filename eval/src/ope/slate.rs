@@ -66,7 +66,7 @@ impl Slates {
         for (row, (&logging, &policy)) in self.logging.iter().zip(&self.policy).enumerate() {
             let place = || format!("slate {}, position {}", row / self.positions, row % self.positions);
             check_propensity(logging, place)?;
-            crate::preference::check_probability(policy, &place(), "the policy's probability")?;
+            crate::statistics::check_probability(policy, &place(), "the policy's probability")?;
         }
         let slates = rows / self.positions;
         if slates < 2 {

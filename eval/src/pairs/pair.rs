@@ -1,6 +1,6 @@
 //! Two creatives of one product, their clicks, and what a judge said about them.
 
-use crate::{EvalError, Result, preference::check_probability};
+use crate::{EvalError, Result, statistics::check_probability};
 
 /// Clicks and impressions of a creative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

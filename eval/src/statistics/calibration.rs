@@ -1,7 +1,8 @@
 //! Do predicted probabilities come true?
 
+use super::check_probability;
 use super::{Bootstrap, Sums};
-use crate::{Estimate, EvalError, Result, preference::check_probability};
+use crate::{Estimate, EvalError, Result};
 use serde::{Deserialize, Serialize};
 
 /// A prediction and what came of it: a pair (one trial), or a creative's predicted CTR with its clicks of impressions.

@@ -46,3 +46,15 @@ pub(crate) fn check_finite(values: &[f64], metric: &str) -> Result<()> {
         }),
     }
 }
+
+/// Refuses what is not a probability.
+pub(crate) fn check_probability(value: f64, place: &str, metric: &str) -> Result<()> {
+    if !value.is_finite() {
+        return Err(EvalError::NotFinite { place: place.into(), metric: metric.into(), value });
+    }
+    if !(0.0..=1.0).contains(&value) {
+        let (place, metric) = (place.into(), metric.into());
+        return Err(EvalError::OutOfRange { place, metric, value, low: 0.0, high: 1.0 });
+    }
+    Ok(())
+}

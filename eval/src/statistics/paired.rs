@@ -27,24 +27,34 @@ pub fn compare(table: &ClusterTable, pairs: &[(usize, usize)], bootstrap: &Boots
     bootstrap.validate()?;
     let observed: Vec<Observed> = pairs.iter().map(|&(a, b)| Observed::of(table.paired(a, b))).collect();
     let spread: Vec<usize> = (0..pairs.len()).filter(|&k| observed[k].has_spread()).collect();
-    let mut sums = Sums::new(table.clusters(), 3 * spread.len());
-    for (at, &k) in spread.iter().enumerate() {
+    // A pair that every cluster has needs no count: it is the number of clusters in each resample.
+    let count_at = |k: usize| observed[k].n < table.clusters();
+    let columns: usize = spread.iter().map(|&k| 2 + usize::from(count_at(k))).sum();
+    let mut sums = Sums::new(table.clusters(), columns);
+    let mut first = 0;
+    for &k in &spread {
         for (cluster, difference) in table.paired(pairs[k].0, pairs[k].1).enumerate() {
             if let Some(difference) = difference {
                 // Centred, so that the variance below is no difference of large numbers.
                 let centred = difference - observed[k].mean;
-                sums.add(cluster, 3 * at, 1.0);
-                sums.add(cluster, 3 * at + 1, centred);
-                sums.add(cluster, 3 * at + 2, centred * centred);
+                sums.add(cluster, first, centred);
+                sums.add(cluster, first + 1, centred * centred);
+                if count_at(k) {
+                    sums.add(cluster, first + 2, 1.0);
+                }
             }
         }
+        first += 2 + usize::from(count_at(k));
     }
     let rows = sums.resample(bootstrap);
     let mut compared: Vec<Paired> = observed.iter().map(|o| o.without_spread(bootstrap)).collect();
-    for (at, &k) in spread.iter().enumerate() {
-        let width = 3 * spread.len();
-        let t: Vec<f64> = rows.chunks_exact(width).map(|r| resampled_t(&r[3 * at..3 * at + 3])).collect();
+    let mut first = 0;
+    for &k in &spread {
+        let count = |row: &[f64]| if count_at(k) { row[first + 2] } else { table.clusters() as f64 };
+        let t: Vec<f64> =
+            rows.chunks_exact(columns).map(|r| resampled_t(count(r), r[first], r[first + 1])).collect();
         compared[k] = observed[k].studentised(&sorted_column(&t, 1, 0), bootstrap.level);
+        first += 2 + usize::from(count_at(k));
     }
     Ok(compared)
 }
@@ -119,8 +129,7 @@ impl Observed {
 
 /// |t| of a resample around the observed mean, from its count, sum and sum of squares of centred differences.
 /// Infinite for a resample whose draws are all alike, NaN for one that has fewer than two.
-fn resampled_t(sums: &[f64]) -> f64 {
-    let [n, sum, square] = *sums else { return f64::NAN };
+fn resampled_t(n: f64, sum: f64, square: f64) -> f64 {
     if n < 2.0 {
         return f64::NAN;
     }

@@ -60,25 +60,30 @@ impl ClusterTable {
     pub fn means(&self, bootstrap: &Bootstrap, rate: bool) -> Result<Vec<Option<Estimate>>> {
         bootstrap.validate()?;
         let width = self.columns;
-        let rows = self.sums().resample(bootstrap);
+        // A column that every cluster has needs no count: it is the number of clusters in each resample.
+        let gaps: Vec<usize> =
+            (0..width).filter(|k| (0..self.clusters).any(|c| self.get(c, *k).is_none())).collect();
+        let columns = width + gaps.len();
+        let rows = self.sums(&gaps).resample(bootstrap);
         Ok((0..width)
             .map(|k| {
-                let mut means: Vec<f64> = rows.chunks_exact(2 * width).map(|s| s[k] / s[width + k]).collect();
-                means = sorted_column(&means, 1, 0);
-                mean_estimate(&self.column(k), &means, bootstrap.level, rate)
+                let gap = gaps.binary_search(&k).ok();
+                let count = |s: &[f64]| gap.map_or(self.clusters as f64, |at| s[width + at]);
+                let means: Vec<f64> = rows.chunks_exact(columns).map(|s| s[k] / count(s)).collect();
+                mean_estimate(&self.column(k), &sorted_column(&means, 1, 0), bootstrap.level, rate)
             })
             .collect())
     }
 
-    /// The values (0 where missing), then for each column how many there are.
-    fn sums(&self) -> Sums {
-        let mut sums = Sums::new(self.clusters, 2 * self.columns);
+    /// The values (0 where missing), then for each column with gaps where it has values.
+    fn sums(&self, gaps: &[usize]) -> Sums {
+        let mut sums = Sums::new(self.clusters, self.columns + gaps.len());
         for cluster in 0..self.clusters {
-            for column in 0..self.columns {
-                if let Some(value) = self.get(cluster, column) {
-                    sums.add(cluster, column, value);
-                    sums.add(cluster, self.columns + column, 1.0);
-                }
+            for (at, value) in (0..self.columns).filter_map(|k| Some((k, self.get(cluster, k)?))) {
+                sums.add(cluster, at, value);
+            }
+            for (at, gap) in gaps.iter().enumerate() {
+                sums.add(cluster, self.columns + at, f64::from(u8::from(self.get(cluster, *gap).is_some())));
             }
         }
         sums

@@ -1,6 +1,8 @@
 //! Agreement with scipy, statsmodels and mpmath; `fixtures/scripts/goldens_statistics.py` writes the values.
 
 use crate::support::near;
+use adeval_eval::comparison::davidson::Games;
+use adeval_eval::comparison::krippendorff::{Scale, Unit, alpha};
 use adeval_eval::statistics::beta::{self, Beta};
 use adeval_eval::statistics::power::{Goal, paired_products, trials_per_arm};
 use adeval_eval::statistics::{mcnemar::mcnemar, multiplicity, permutation::sign_flip, student};
@@ -17,6 +19,8 @@ struct Goldens {
     sign_flips: Vec<Flips>,
     beta_order: Vec<Order>,
     beta_binomial: Vec<Counts>,
+    davidson: Davidson,
+    krippendorff: Agreement,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +89,22 @@ struct Counts {
     clicks: Vec<u64>,
     impressions: Vec<u64>,
     prior: [f64; 2],
+}
+
+#[derive(Deserialize)]
+struct Davidson {
+    wins: Vec<f64>,
+    ties: Vec<f64>,
+    strength: Vec<f64>,
+    tie: f64,
+}
+
+#[derive(Deserialize)]
+struct Agreement {
+    answers: Vec<Vec<Option<f64>>>,
+    nominal: f64,
+    ordinal: f64,
+    interval: f64,
 }
 
 const TEXT: &str = include_str!("../../../fixtures/goldens/eval/statistics.json");
@@ -176,4 +196,30 @@ fn beta_priors_by_maximum_likelihood() {
     let alike = beta::fit(&[(30, 1000), (30, 1000), (31, 1000), (29, 1000)]).unwrap();
     assert!(alike.a + alike.b > 1e5, "{alike:?}");
     assert!(beta::fit(&[(3, 10)]).is_err() && beta::fit(&[(0, 10), (0, 20)]).is_err());
+}
+
+#[test]
+fn strengths_with_ties_by_a_general_optimiser() {
+    let case = goldens().davidson;
+    let fit = Games { entries: 4, wins: case.wins, ties: case.ties }.fit();
+    assert!(near(fit.tie, case.tie, 1e-6), "{fit:?}, not {}", case.tie);
+    assert!(
+        fit.strength.iter().zip(&case.strength).all(|(a, b)| (a - b).abs() < 1e-6),
+        "{fit:?} {:?}",
+        case.strength
+    );
+}
+
+#[test]
+fn alpha_of_krippendorff_on_every_scale() {
+    let case = goldens().krippendorff;
+    let units: Vec<Unit> =
+        case.answers.into_iter().enumerate().map(|(cluster, answers)| Unit { cluster, answers }).collect();
+    let bootstrap = adeval_eval::Bootstrap { seed: 0, resamples: 100, level: 0.95 };
+    for (scale, wanted) in
+        [(Scale::Nominal, case.nominal), (Scale::Ordinal, case.ordinal), (Scale::Interval, case.interval)]
+    {
+        let got = alpha(&units, units.len(), scale, &bootstrap).unwrap().unwrap().value;
+        assert!((got - wanted).abs() < 1e-12, "{scale:?}: {got}, not {wanted}");
+    }
 }

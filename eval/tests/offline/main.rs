@@ -4,11 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // Helpers of tests may fail and print.
 
+mod comparison;
 mod coverage;
 mod goldens;
 mod ope;
 mod ope_goldens;
 mod pairs;
+mod ranking;
 mod scores;
 mod support;
 mod tests_and_power;

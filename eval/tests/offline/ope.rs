@@ -6,7 +6,7 @@ use adeval_eval::ope::bounds::{Bound, Range};
 use adeval_eval::ope::embedding::{Embedded, marginal_weights};
 use adeval_eval::ope::slate::{Norm, Slates};
 use adeval_eval::ope::tuning::{Family, Rule, choose};
-use adeval_eval::ope::{Estimator, Log, overlap, round_values, value};
+use adeval_eval::ope::{Estimator, Log, OpeReport, overlap, report, round_values, value};
 
 const CTR: [f64; 3] = [0.1, 0.3, 0.6];
 const LOGGING: [f64; 3] = [0.6, 0.3, 0.1];
@@ -189,4 +189,21 @@ fn slates_and_embeddings_that_cannot_be_are_named() {
     assert!(weights(&[2], &[0.75, 0.25]).unwrap_err().to_string().contains("unknown embedding"));
     assert!(weights(&[1], &[1.0, 0.0]).unwrap_err().to_string().contains("propensity is 0"));
     assert!(weights(&[1, 0], &[0.75, 0.25]).unwrap_err().to_string().contains("size 2, but 1"));
+}
+
+#[test]
+fn a_report_holds_every_estimator_that_the_log_allows() {
+    let bootstrap = Bootstrap { seed: 2, resamples: 200, level: 0.95 };
+    let full = report(&log(2, 300).rounds().unwrap(), &bootstrap).unwrap();
+    // IPW, SNIPW, DM, DR, SNDR, and six families whose hyper-parameter SLOPE chose.
+    assert_eq!((full.estimates.len(), full.estimates.iter().filter(|e| e.tuned).count()), (11, 6));
+    assert!((full.logged.value - 0.21).abs() < 0.05, "0.6 x 0.1 + 0.3 x 0.3 + 0.1 x 0.6: {full:?}");
+    for row in full.estimates.iter().filter(|e| !matches!(e.estimator, Estimator::DirectMethod)) {
+        assert!((row.value.value - TRUTH).abs() < 0.15, "{row:?}");
+    }
+    let back: OpeReport = serde_json::from_str(&serde_json::to_string(&full).unwrap()).unwrap();
+    assert_eq!(back.estimates[0].estimator, Estimator::Ipw { clip: f64::INFINITY });
+    let mut bare = log(2, 300);
+    bare.reward_model = None;
+    assert_eq!(report(&bare.rounds().unwrap(), &bootstrap).unwrap().estimates.len(), 4);
 }

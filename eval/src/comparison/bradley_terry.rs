@@ -8,7 +8,7 @@ use crate::statistics::quantile::{percentile, sorted_column};
 use crate::{Bootstrap, Estimate, Method, Preferences, Result};
 
 /// Wins added to each side of every pair.
-const PRIOR_WINS: f64 = 0.5;
+pub(super) const PRIOR_WINS: f64 = 0.5;
 const MAX_STEPS: usize = 100;
 
 /// Strengths from a matrix of wins: `wins[a * k + b]` is how often (ties as half) `a` beat `b`; `k` entries.
@@ -47,7 +47,7 @@ pub fn fit(wins: &[f64], k: usize) -> Vec<f64> {
 }
 
 /// Solves m x = v in place for a positive definite m (k x k), by Cholesky.
-fn solve(m: &mut [f64], v: &mut [f64], k: usize) {
+pub(super) fn solve(m: &mut [f64], v: &mut [f64], k: usize) {
     for j in 0..k {
         for i in j..k {
             let dot: f64 = (0..j).map(|c| m[i * k + c] * m[j * k + c]).sum();

@@ -1,5 +1,6 @@
 //! From a judge's answers to win rates: both orders of a pair symmetrised, ties as half, products weighed alike.
 
+use crate::statistics::check_probability;
 use crate::{Bootstrap, ClusterTable, Estimate, EvalError, Result};
 use std::collections::BTreeMap;
 
@@ -24,10 +25,19 @@ pub struct Question {
 pub struct Preferences {
     entries: usize,
     products: usize,
-    /// wins[(product, a, b)] = (sum of outcomes of a against b, number of them), over samples.
-    outcomes: BTreeMap<(usize, usize, usize), (f64, f64)>,
+    /// Of (product, a, b), over samples.
+    outcomes: BTreeMap<(usize, usize, usize), Outcomes>,
     /// How the two orders agree.
     pub orders: Orders,
+}
+
+/// What came of an entry's comparisons with another on a product.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Outcomes {
+    /// Sum of outcomes: 1 for a win, 0.5 for a tie.
+    pub points: f64,
+    pub ties: f64,
+    pub games: f64,
 }
 
 /// What asking in both orders shows about a judge.
@@ -96,9 +106,10 @@ impl Preferences {
             let (outcome, tie) = out.orders.add(answers, margin);
             out.orders.ties += usize::from(tie);
             for (key, win) in [((product, low, high), outcome), ((product, high, low), 1.0 - outcome)] {
-                let (sum, n) = out.outcomes.entry(key).or_default();
-                *sum += win;
-                *n += 1.0;
+                let outcomes = out.outcomes.entry(key).or_default();
+                outcomes.points += win;
+                outcomes.ties += f64::from(u8::from(tie));
+                outcomes.games += 1.0;
             }
         }
         Ok(out)
@@ -116,7 +127,12 @@ impl Preferences {
 
     /// Mean outcome (1 win, 0.5 tie, 0 loss) of `a` against `b` on each product where they met.
     pub fn duels(&self) -> impl Iterator<Item = (usize, usize, usize, f64)> + '_ {
-        self.outcomes.iter().map(|(&(product, a, b), (sum, n))| (product, a, b, sum / n))
+        self.outcomes.iter().map(|(&(product, a, b), o)| (product, a, b, o.points / o.games))
+    }
+
+    /// The outcomes of `a` against `b` on each product where they met: (product, a, b, outcomes).
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (usize, usize, usize, Outcomes)> + '_ {
+        self.outcomes.iter().map(|(&(product, a, b), o)| (product, a, b, *o))
     }
 
     /// For each product and entry, the mean outcome against the others that it met there.
@@ -181,16 +197,4 @@ impl Orders {
         let side = side(p, margin);
         (f64::midpoint(f64::from(side), 1.0), side == 0)
     }
-}
-
-/// Refuses what is not a probability.
-pub(crate) fn check_probability(value: f64, place: &str, metric: &str) -> Result<()> {
-    if !value.is_finite() {
-        return Err(EvalError::NotFinite { place: place.into(), metric: metric.into(), value });
-    }
-    if !(0.0..=1.0).contains(&value) {
-        let (place, metric) = (place.into(), metric.into());
-        return Err(EvalError::OutOfRange { place, metric, value, low: 0.0, high: 1.0 });
-    }
-    Ok(())
 }
