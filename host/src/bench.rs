@@ -40,6 +40,10 @@ pub trait Progress: Sync {
     fn stage(&self, name: &str, total: usize);
     /// So many items of the step are computed.
     fn advance(&self, done: usize);
+    /// Where a component says it is in a call: how much is done, from 0 to 1, and a few words.
+    fn note(&self, fraction: f32, note: &str);
+    /// What a component says while it loads, such as files, bytes and device.
+    fn loading(&self, note: &str);
     /// Something that the user should know.
     fn warn(&self, message: &str);
 }
@@ -51,6 +55,8 @@ pub struct Silent;
 impl Progress for Silent {
     fn stage(&self, _: &str, _: usize) {}
     fn advance(&self, _: usize) {}
+    fn note(&self, _: f32, _: &str) {}
+    fn loading(&self, _: &str) {}
     fn warn(&self, _: &str) {}
 }
 

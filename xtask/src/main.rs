@@ -7,8 +7,10 @@ mod bench;
 mod cargo;
 mod check;
 mod code;
+mod cuda;
 mod dependencies;
 mod dist;
+mod gpu;
 mod parity;
 mod schemas;
 mod spelling;
@@ -74,6 +76,10 @@ enum Command {
     Parity,
     /// Check the spelling of all text.
     Typos,
+    /// Compile everything that runs on NVIDIA GPUs; no GPU is needed, the toolkit is installed where there is none.
+    CheckCuda,
+    /// Run the parity tests and renders of real size on this machine's NVIDIA GPU, and print pictures a second.
+    GpuCheck,
 }
 
 fn main() -> ExitCode {
@@ -92,6 +98,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Bench { args } => return bench::run(&workspace, args),
         Command::Dist => return dist::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Parity => return parity::run(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::CheckCuda => return cuda::check(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::GpuCheck => return gpu::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Test => check::ALL,
         Command::Lint => check::LINT,
         Command::Docs => &[code::DOCS],

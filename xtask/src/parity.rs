@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Names the folder that `Parity` of the models' tests appends its rows to.
-const VARIABLE: &str = "ADEVAL_PARITY";
+pub const VARIABLE: &str = "ADEVAL_PARITY";
 
 const INTRODUCTION: &str = "\
 # How far from the reference
@@ -85,15 +85,25 @@ fn row(line: &str) -> Result<Row> {
     Ok(Row { reference, case, measure, value, limit })
 }
 
-fn page(sections: &BTreeMap<String, Vec<Row>>) -> String {
-    let mut page = INTRODUCTION.to_owned();
-    page.push_str("\n| part | reference | cases | closest to its limit | error | limit |\n");
+/// The table that leads the page, of the rows that tests wrote to `folder`.
+pub fn overview(folder: &Path) -> Result<String> {
+    Ok(lead(&read(folder)?))
+}
+
+fn lead(sections: &BTreeMap<String, Vec<Row>>) -> String {
+    let mut page = String::new();
+    page.push_str("| part | reference | cases | closest to its limit | error | limit |\n");
     page.push_str("| --- | --- | ---: | --- | ---: | ---: |\n");
     for (name, rows) in sections {
         let Some(worst) = rows.iter().max_by(|a, b| share(a).total_cmp(&share(b))) else { continue };
         let Row { reference, case, value, limit, .. } = worst;
         let _ = writeln!(page, "| {name} | {reference} | {} | {case} | {value} | {limit} |", rows.len());
     }
+    page
+}
+
+fn page(sections: &BTreeMap<String, Vec<Row>>) -> String {
+    let mut page = format!("{INTRODUCTION}\n{}", lead(sections));
     for (name, rows) in sections {
         let _ =
             writeln!(page, "\n## {name}\n\n| case | measure | error | limit |\n| --- | --- | ---: | ---: |");

@@ -3,7 +3,7 @@
 mod warm;
 
 use super::plan::{PlannedComponent, PlannedEntry, PlannedProduct};
-use super::pump::{Caller, Done, pump};
+use super::pump::{Caller, Done, Opener, pump};
 use super::requests::{CREATIVE_BATCH, PROMPT_BATCH, background_request, prompt_request};
 use super::{Bench, BenchError, Broken, OpenComponent};
 use crate::store::{Outcome, Record, encode_png};
@@ -60,14 +60,15 @@ impl<'a> Bench<'a> {
         let logs = self.store.dir().join("logs");
         let PlannedComponent { kind, user, environment, usage } = component;
         let (opened, _) = self.clock.time(|| {
+            let (opener, caller) = (Opener(self.services), Caller(self.services));
             let open = self.services.plugins.open(
                 *kind,
                 &usage.component,
                 &usage.parameters,
                 environment,
                 Some(&logs),
+                &CallContext::new(&opener),
             )?;
-            let caller = Caller(self.services.cancel);
             warm::warm_up(*kind, &*open, self.plan.suite.size, &CallContext::new(&caller))?;
             Ok(open)
         });

@@ -1,7 +1,7 @@
 //! What the bench asks of whoever finds and opens plugins.
 
 use crate::plugin::{Catalogue, Loader, OpenPlugin};
-use adeval_sdk::{Determinism, Endpoint, Environment, Kind, PluginError, WARM_UP};
+use adeval_sdk::{CallContext, Determinism, Endpoint, Environment, Kind, PluginError, WARM_UP};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub trait Plugins: Sync {
     /// `InvalidRequest` for an unknown id (naming the nearest), `InvalidParameters`, `Incompatible`.
     fn identify(&self, kind: Kind, component: &str, parameters: &Value) -> Result<Identity, PluginError>;
 
-    /// Opens a component; what it prints goes to files of the folder `logs`.
+    /// Opens a component; what it prints goes to files of the folder `logs`, and `cx` hears what it says while it loads.
     ///
     /// # Errors
     /// What its constructor answers.
@@ -25,6 +25,7 @@ pub trait Plugins: Sync {
         parameters: &Value,
         environment: &Environment,
         logs: Option<&Path>,
+        cx: &CallContext<'_>,
     ) -> Result<Box<dyn OpenComponent>, PluginError>;
 }
 
@@ -86,13 +87,14 @@ impl Plugins for Installed {
         parameters: &Value,
         environment: &Environment,
         logs: Option<&Path>,
+        cx: &CallContext<'_>,
     ) -> Result<Box<dyn OpenComponent>, PluginError> {
         let entry = self.catalogue.find(kind, component)?;
         let mut loader = self.loader.clone();
         if let Some(logs) = logs {
             loader.log_dir = Some(logs.to_owned());
         }
-        Ok(Box::new(loader.open(entry, parameters, environment)?))
+        Ok(Box::new(loader.open_watched(entry, parameters, environment, cx)?))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{BenchError, Services};
 use adeval_sdk::{CallContext, CallHost, ErrorKind, PluginError};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
@@ -26,14 +27,46 @@ impl Clock {
     }
 }
 
-/// The host's side of a call.
-pub(super) struct Caller<'a>(pub &'a AtomicBool);
+/// The host's side of a call: the user's wish to stop goes to the plugin, what the plugin says of itself to the user.
+pub(super) struct Caller<'a>(pub &'a Services<'a>);
 
 impl CallHost for Caller<'_> {
     fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.cancel.load(Ordering::Relaxed)
     }
-    fn progress(&self, _: f32, _: &str) {}
+    fn progress(&self, fraction: f32, note: &str) {
+        self.0.progress.note(fraction, note);
+    }
+}
+
+/// The host's side of a component that loads.
+pub(super) struct Opener<'a>(pub &'a Services<'a>);
+
+impl CallHost for Opener<'_> {
+    fn cancelled(&self) -> bool {
+        self.0.cancel.load(Ordering::Relaxed)
+    }
+    fn progress(&self, _: f32, note: &str) {
+        self.0.progress.loading(note);
+    }
+}
+
+/// How many items a call gets: no more than are done in [`Pace::CALL_SECONDS`], so that a slow plugin's results are shown and
+/// kept one by one, and its calls stay below their time limit, while a fast one gets whole batches.
+#[derive(Default)]
+struct Pace {
+    /// Seconds of an item in the last call.
+    seconds: Option<f64>,
+}
+
+impl Pace {
+    const CALL_SECONDS: f64 = 20.0;
+
+    /// The first call gets one item.
+    fn items(&self, left: usize) -> usize {
+        let fit = self.seconds.map_or(1.0, |seconds| Self::CALL_SECONDS / seconds.max(1e-9));
+        (fit as usize).clamp(1, left.max(1))
+    }
 }
 
 /// An item, what became of it, and its share of the call's seconds.
@@ -45,7 +78,7 @@ pub type Answers<R> = Result<Vec<Result<R, PluginError>>, PluginError>;
 /// Sends batches through `load` (on a thread), `call` (here) and `keep` (on a thread), in order.
 ///
 /// A call that fails as a whole is repeated item by item, so that only the culprit fails.
-/// A set cancel flag ends the pump after the batch in flight, whose finished items are kept.
+/// A batch is cut into calls by [`Pace`]. A set cancel flag ends the pump after the call in flight, whose finished items are kept.
 pub fn pump<I: Send, Q: Send, R: Send>(
     batches: Vec<Vec<I>>,
     services: &Services<'_>,
@@ -56,7 +89,8 @@ pub fn pump<I: Send, Q: Send, R: Send>(
 ) -> Result<(), BenchError> {
     let (loaded, ready) = sync_channel::<(Vec<I>, Vec<Result<Q, PluginError>>)>(2);
     let (done, finished) = sync_channel::<Vec<Done<I, R>>>(2);
-    let caller = Caller(services.cancel);
+    let caller = Caller(services);
+    let mut pace = Pace::default();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for batch in batches {
@@ -67,21 +101,27 @@ pub fn pump<I: Send, Q: Send, R: Send>(
             }
         });
         let keeper = scope.spawn(move || finished.into_iter().try_for_each(&mut keep));
-        for (items, requests) in ready {
-            if services.cancel.load(Ordering::Relaxed) {
-                break;
-            }
-            let count = items.len();
-            let results = answer(requests, &mut call, &CallContext::new(&caller), clock);
-            let stop = services.cancel.load(Ordering::Relaxed);
-            let batch =
-                items.into_iter().zip(results).map(|(item, (result, seconds))| (item, result, seconds));
-            // An item that was stopped half-way has not failed.
-            let kept =
-                batch.filter(|(_, r, _)| !matches!(r, Err(e) if e.kind == ErrorKind::Cancelled)).collect();
-            services.progress.advance(count);
-            if done.send(kept).is_err() || stop {
-                break;
+        'batches: for (items, requests) in ready {
+            let mut waiting: VecDeque<_> = items.into_iter().zip(requests).collect();
+            while !waiting.is_empty() {
+                if services.cancel.load(Ordering::Relaxed) {
+                    break 'batches;
+                }
+                let count = pace.items(waiting.len());
+                let (items, requests): (Vec<I>, Vec<_>) = waiting.drain(..count).unzip();
+                let results = answer(requests, &mut call, &CallContext::new(&caller), clock);
+                pace.seconds = Some(results.iter().map(|(_, seconds)| seconds).sum::<f64>() / count as f64);
+                let stop = services.cancel.load(Ordering::Relaxed);
+                let done_items =
+                    items.into_iter().zip(results).map(|(item, (result, seconds))| (item, result, seconds));
+                // An item that was stopped half-way has not failed.
+                let kept = done_items
+                    .filter(|(_, r, _)| !matches!(r, Err(e) if e.kind == ErrorKind::Cancelled))
+                    .collect();
+                services.progress.advance(count);
+                if done.send(kept).is_err() || stop {
+                    break 'batches;
+                }
             }
         }
         drop(done);
@@ -139,6 +179,7 @@ mod tests {
     use crate::bench::Silent;
     use crate::bench::tests::toys::{NoMatting, Toys};
     use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
 
     fn run(
         cancel: &AtomicBool,
@@ -162,6 +203,16 @@ mod tests {
         )
         .unwrap();
         kept.into_inner().unwrap()
+    }
+
+    #[test]
+    fn a_slow_plugin_gets_few_items_at_once_and_a_fast_one_all() {
+        let pace = |seconds| Pace { seconds };
+        assert_eq!(pace(None).items(8), 1, "nothing is known of it yet");
+        assert_eq!(pace(Some(0.02)).items(8), 8);
+        assert_eq!(pace(Some(5.0)).items(8), 4);
+        assert_eq!(pace(Some(150.0)).items(8), 1);
+        assert_eq!(pace(Some(0.0)).items(8), 8);
     }
 
     #[test]

@@ -100,6 +100,21 @@ impl Report {
         }
     }
 
+    /// What a component says of a call: behind the bar, or in a line where nothing can be redrawn and it takes long.
+    fn tell(&self, note: &str) {
+        let mut step = self.step();
+        let Some(step) = step.as_mut() else { return };
+        match &step.bar {
+            Some(bar) => bar.set_message(format!("{note}, ")),
+            None if self.show == Show::Lines && step.spoken.elapsed() > QUIET_TIME => {
+                step.spoken = Instant::now();
+                let (done, total) = (step.unit.text(step.done), step.unit.text(step.total));
+                anstream::eprintln!("{}: {done} of {total}; {note}", step.name);
+            }
+            None => {}
+        }
+    }
+
     fn step(&self) -> std::sync::MutexGuard<'_, Option<Step>> {
         self.step.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,6 +127,18 @@ impl Progress for Report {
 
     fn advance(&self, done: usize) {
         self.count(done as u64);
+    }
+
+    fn note(&self, _: f32, note: &str) {
+        self.tell(note);
+    }
+
+    fn loading(&self, note: &str) {
+        match (self.show, self.step().as_ref().and_then(|step| step.bar.as_ref())) {
+            (Show::Nothing, _) => {}
+            (_, Some(bar)) => bar.suspend(|| anstream::eprintln!("{note}")),
+            (_, None) => anstream::eprintln!("{note}"),
+        }
     }
 
     fn warn(&self, message: &str) {
@@ -145,7 +172,7 @@ impl Step {
 
 fn bar(name: &str, total: u64, unit: Unit) -> ProgressBar {
     let template = match unit {
-        Unit::Items => "{prefix} {wide_bar} {pos}/{len} {per_sec} {eta} to go",
+        Unit::Items => "{prefix} {wide_bar} {pos}/{len} {msg}{per_sec} {eta} to go",
         Unit::Bytes => {
             "{prefix} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} to go"
         }

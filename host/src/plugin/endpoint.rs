@@ -29,7 +29,7 @@ struct State {
 }
 
 impl WorkerEndpoint {
-    /// Starts a worker and makes the component in it.
+    /// Starts a worker and makes the component in it; `cx` hears how far that is.
     ///
     /// After `max_restarts` lost processes in a row, without one answer in between, no more is started.
     ///
@@ -41,6 +41,7 @@ impl WorkerEndpoint {
         parameters: &serde_json::Value,
         environment: &Environment,
         max_restarts: u32,
+        cx: &CallContext<'_>,
     ) -> Result<Self> {
         let endpoint = Self {
             options,
@@ -51,7 +52,7 @@ impl WorkerEndpoint {
             state: Mutex::default(),
             meter: Mutex::default(),
         };
-        let living = endpoint.revive()?;
+        let living = endpoint.revive(cx)?;
         endpoint.state().living = Some(living);
         Ok(endpoint)
     }
@@ -65,9 +66,9 @@ impl WorkerEndpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn revive(&self) -> Result<(Worker, u64)> {
+    fn revive(&self, cx: &CallContext<'_>) -> Result<(Worker, u64)> {
         let mut worker = Worker::spawn(&self.options)?;
-        let instance = worker.create(&self.component, &self.parameters, &self.environment)?;
+        let instance = worker.create(&self.component, &self.parameters, &self.environment, cx)?;
         Ok((worker, instance))
     }
 
@@ -93,7 +94,7 @@ impl Endpoint for WorkerEndpoint {
             return Err(broken.clone());
         }
         if state.living.is_none() {
-            let revived = self.revive();
+            let revived = self.revive(cx);
             if let Err(error) = &revived {
                 self.lose(&mut state, error);
             }

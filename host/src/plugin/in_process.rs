@@ -14,7 +14,7 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// Loads a library and makes one of its components.
+    /// Loads a library and makes one of its components; `cx` hears how far that is.
     ///
     /// # Errors
     /// `Incompatible`, and what the component's constructor answers.
@@ -23,8 +23,9 @@ impl InProcess {
         component: &str,
         parameters: &serde_json::Value,
         environment: &Environment,
+        cx: &CallContext<'_>,
     ) -> Result<Self> {
-        let endpoint = abi::load(library)?.create(component, parameters, environment)?;
+        let endpoint = abi::load(library)?.create_watched(component, parameters, environment, cx)?;
         Ok(Self { endpoint, meter: Mutex::default() })
     }
 

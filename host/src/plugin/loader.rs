@@ -6,7 +6,7 @@ use super::in_process::InProcess;
 use super::parameters;
 use super::usage::Usage;
 use super::worker::WorkerOptions;
-use adeval_sdk::{Endpoint, Environment, Manifest, Result};
+use adeval_sdk::{CallContext, Endpoint, Environment, Manifest, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -103,17 +103,32 @@ impl Loader {
         parameters: &serde_json::Value,
         environment: &Environment,
     ) -> Result<OpenPlugin> {
+        self.open_watched(entry, parameters, environment, &CallContext::detached())
+    }
+
+    /// As [`Loader::open`]; `cx` hears what the component says while it loads.
+    ///
+    /// # Errors
+    /// As [`Loader::open`].
+    pub fn open_watched(
+        &self,
+        entry: &CatalogueEntry,
+        parameters: &serde_json::Value,
+        environment: &Environment,
+        cx: &CallContext<'_>,
+    ) -> Result<OpenPlugin> {
         parameters::validate(&entry.component, parameters)?;
         let empty = serde_json::json!({});
         let parameters = if parameters.is_null() { &empty } else { parameters };
         let id = &entry.component.info.id;
         let place = match self.isolation {
             Isolation::InProcess => {
-                Place::InProcess(Arc::new(InProcess::open(&entry.path, id, parameters, environment)?))
+                Place::InProcess(Arc::new(InProcess::open(&entry.path, id, parameters, environment, cx)?))
             }
             Isolation::Worker => {
                 let options = self.worker(entry);
-                let endpoint = WorkerEndpoint::open(options, id, parameters, environment, self.max_restarts)?;
+                let restarts = self.max_restarts;
+                let endpoint = WorkerEndpoint::open(options, id, parameters, environment, restarts, cx)?;
                 Place::Worker(Arc::new(endpoint))
             }
         };

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Progress more often than this is not sent.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
+/// Letters of a note that are sent.
+const NOTE_CHARS: usize = 400;
 
 /// Serves the host at the other end of standard input until it goes away.
 pub fn serve() -> ExitCode {
@@ -154,6 +156,12 @@ impl Session {
         }
     }
 
+    /// The other side of request `id`, which hears of progress at most so often.
+    fn host(&self, id: u64, every: Duration) -> RemoteHost {
+        let (writer, cancelled) = (self.writer.clone(), Arc::clone(&self.cancelled));
+        RemoteHost { id, writer, cancelled, every, shown: Mutex::new(None) }
+    }
+
     fn load(&mut self, id: u64, path: &str) -> Result<Frame> {
         let library = abi::load(Path::new(path))?;
         let manifest = serde_json::to_string(library.manifest())
@@ -168,7 +176,10 @@ impl Session {
             self.library.as_ref().ok_or_else(|| PluginError::violation("create came before load"))?;
         let parameters = serde_json::from_str(parameters).map_err(unreadable)?;
         let environment: Environment = serde_json::from_str(environment).map_err(unreadable)?;
-        self.instances.push(library.create(component, &parameters, &environment)?);
+        // Loading says few things, and each of them counts.
+        let host = self.host(id, Duration::ZERO);
+        let cx = CallContext::new(&host);
+        self.instances.push(library.create_watched(component, &parameters, &environment, &cx)?);
         Ok(Frame::Created { id, instance: self.instances.len() as u64 - 1 })
     }
 
@@ -185,12 +196,7 @@ impl Session {
             .and_then(|i| self.instances.get(i))
             .ok_or_else(|| PluginError::violation(format!("there is no instance {instance}")))?;
         let attachments = self.maps.view(slices).map_err(|e| memory("a request's images", &e))?;
-        let host = RemoteHost {
-            id,
-            writer: self.writer.clone(),
-            cancelled: Arc::clone(&self.cancelled),
-            shown: Mutex::new(None),
-        };
+        let host = self.host(id, PROGRESS_EVERY);
         let reply = component.call(method, Message { body, attachments }, &CallContext::new(&host))?;
         let attachments = self.pool.put(&reply.attachments).map_err(|e| memory("a reply's images", &e))?;
         let body = reply.body;
@@ -216,6 +222,7 @@ struct RemoteHost {
     id: u64,
     writer: Writer,
     cancelled: Arc<AtomicU64>,
+    every: Duration,
     shown: Mutex<Option<Instant>>,
 }
 
@@ -226,11 +233,11 @@ impl CallHost for RemoteHost {
 
     fn progress(&self, fraction: f32, note: &str) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if fraction < 1.0 && shown.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
+        if fraction < 1.0 && shown.is_some_and(|at| at.elapsed() < self.every) {
             return;
         }
         *shown = Some(Instant::now());
-        let note = note.chars().take(200).collect();
+        let note = note.chars().take(NOTE_CHARS).collect();
         // A host that is gone is noticed by the reading thread.
         let _ = self.writer.send(&Frame::Progress { id: self.id, fraction, note });
     }

@@ -70,6 +70,22 @@ impl WorkerOptions {
     }
 }
 
+/// What is waited for.
+#[derive(Clone, Copy)]
+struct Waiting<'a> {
+    limit: Duration,
+    what: &'a str,
+    cx: Option<&'a CallContext<'a>>,
+    /// Whether a wish to stop ends the process at once: it has nothing to lose yet.
+    starting: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn starting(limit: Duration, what: &'a str) -> Self {
+        Self { limit, what, cx: None, starting: true }
+    }
+}
+
 /// One worker process with its library loaded.
 pub struct Worker {
     label: String,
@@ -122,7 +138,7 @@ impl Worker {
     }
 
     fn greet(&mut self) -> Result<()> {
-        match self.wait(0, self.start_timeout, "its start", None)? {
+        match self.wait(0, &Waiting::starting(self.start_timeout, "its start"))? {
             Frame::Hello { protocol: PROTOCOL, .. } => Ok(()),
             Frame::Hello { protocol, .. } => Err(self.bury(
                 ErrorKind::Incompatible,
@@ -140,7 +156,7 @@ impl Worker {
         })?;
         let id = self.next_id();
         let load = Frame::Load { id, library: library.to_owned() };
-        match self.ask(id, &load, self.start_timeout, "loading", None)? {
+        match self.ask(id, &load, &Waiting::starting(self.start_timeout, "loading"))? {
             Frame::Loaded { manifest, .. } => {
                 self.manifest = serde_json::from_str(&manifest)
                     .map_err(|e| self.broke(&format!("its manifest is unreadable: {e}")))?;
@@ -165,7 +181,7 @@ impl Worker {
         self.lost
     }
 
-    /// Makes a component and gives the number that calls name.
+    /// Makes a component and gives the number that calls name. `cx` hears how far it is.
     ///
     /// # Errors
     /// What the component's constructor answers, `TimedOut`, `Crashed`.
@@ -174,12 +190,14 @@ impl Worker {
         component: &str,
         parameters: &serde_json::Value,
         environment: &Environment,
+        cx: &CallContext<'_>,
     ) -> Result<u64> {
         let environment = serde_json::to_string(environment)
             .map_err(|e| PluginError::invalid_request(format!("the environment cannot be encoded: {e}")))?;
         let (id, component) = (self.next_id(), component.to_owned());
         let create = Frame::Create { id, component, parameters: parameters.to_string(), environment };
-        match self.ask(id, &create, self.start_timeout, "its creation", None)? {
+        let waiting = Waiting { cx: Some(cx), ..Waiting::starting(self.start_timeout, "its creation") };
+        match self.ask(id, &create, &waiting)? {
             Frame::Created { instance, .. } => Ok(instance),
             other => Err(self.refusal(other, "create")),
         }
@@ -208,7 +226,8 @@ impl Worker {
         })?;
         let id = self.next_id();
         let call = Frame::Call { id, instance, method: method.to_owned(), body, attachments };
-        match self.ask(id, &call, self.call_timeout, method, Some(cx))? {
+        let waiting = Waiting { limit: self.call_timeout, what: method, cx: Some(cx), starting: false };
+        match self.ask(id, &call, &waiting)? {
             Frame::Reply { body, attachments, after, .. } => {
                 self.take_after(after);
                 let attachments = copy_out(&attachments)
@@ -240,19 +259,13 @@ impl Worker {
         }
     }
 
-    fn ask(
-        &mut self,
-        id: u64,
-        request: &Frame,
-        limit: Duration,
-        what: &str,
-        cx: Option<&CallContext<'_>>,
-    ) -> Result<Frame> {
+    fn ask(&mut self, id: u64, request: &Frame, waiting: &Waiting<'_>) -> Result<Frame> {
+        let what = waiting.what;
         if self.lost {
             return Err(PluginError::new(ErrorKind::Crashed, format!("{}: its process is gone", self.label)));
         }
         match protocol::write(&mut self.stream, request) {
-            Ok(()) => self.wait(id, limit, what, cx),
+            Ok(()) => self.wait(id, waiting),
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
                 Err(PluginError::invalid_request(format!("{what}: {e}; use smaller batches")))
             }
@@ -264,7 +277,8 @@ impl Worker {
     }
 
     /// Waits for the answer of request `id` (0: the greeting).
-    fn wait(&mut self, id: u64, limit: Duration, what: &str, cx: Option<&CallContext<'_>>) -> Result<Frame> {
+    fn wait(&mut self, id: u64, waiting: &Waiting<'_>) -> Result<Frame> {
+        let Waiting { limit, what, cx, starting } = *waiting;
         let started = Instant::now();
         let mut cancelled: Option<Instant> = None;
         loop {
@@ -283,7 +297,7 @@ impl Worker {
                 Err(ReadError::Closed | ReadError::Io(_)) => return Err(self.died(what)),
                 Err(ReadError::Malformed(e)) => return Err(self.broke(&format!("{what}: {e}"))),
             }
-            if cx.is_none() && self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            if starting && self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 return Err(self.bury(ErrorKind::Cancelled, &format!("{what} was stopped")));
             }
             if cancelled.is_none() && cx.is_some_and(CallContext::is_cancelled) {

@@ -212,6 +212,9 @@ pub struct Options {
     /// The variant of weight files, `fp16` for `diffusion_pytorch_model.fp16.safetensors`. Without it the plain files are
     /// taken, and the variant that is there where there are no plain ones.
     pub variant: Option<String>,
+    /// A diffusers directory, weights or not, whose configurations a single file is read with, and whose tokenizer and
+    /// scheduler are taken. Without it a single file is read as Stable Diffusion 1.x, as its authors published it.
+    pub config: Option<PathBuf>,
 }
 
 impl Layout {
@@ -240,7 +243,11 @@ impl Layout {
                 "check the path; `adeval models pull ID` downloads a model",
             ));
         }
-        sniff::file(path)
+        let mut layout = sniff::file(path)?;
+        if let Some(folder) = options.config.as_ref().filter(|_| layout.shape == Shape::SingleFile) {
+            folder::lend(folder, &mut layout)?;
+        }
+        Ok(layout)
     }
 
     /// The first component of this role.
@@ -273,7 +280,7 @@ impl Component {
         }
     }
 
-    /// Its configuration: the file beside the weights, or, for a single file of Stable Diffusion 1.x, the one that its
+    /// Its configuration: the file beside the weights or of [`Options::config`], or, for a single file of Stable Diffusion 1.x, the one that its
     /// authors published, with what the weights say otherwise (channels, linear projections, cross attention).
     ///
     /// # Errors

@@ -298,18 +298,31 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The plan in one line, for logs and progress.
+    pub fn summary(&self) -> String {
+        format!("{}: {}; {}", self.path.display(), self.what, self.totals())
+    }
+
+    /// Files, bytes, type, device and memory.
+    fn totals(&self) -> String {
+        let files =
+            if self.files.len() == 1 { "1 file".into() } else { format!("{} files", self.files.len()) };
+        let (bytes, memory) = (size(self.bytes), size(self.memory));
+        let (precision, device) = (self.precision, &self.device);
+        let free = match self.free_memory {
+            Some(free) if self.is_too_large() => format!(", but only {} are free", size(free)),
+            Some(free) => format!(" of {} free", size(free)),
+            None => String::new(),
+        };
+        format!("{files}, {bytes} on disk; as {precision} on {device} the weights take {memory}{free}")
+    }
+}
+
 impl Display for Plan {
     /// A table of at most 100 columns, unless a path is longer.
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}\n{}{}", self.path.display(), self.what, self.table(), self.file_list())?;
-        let files =
-            if self.files.len() == 1 { "1 file".into() } else { format!("{} files", self.files.len()) };
-        write!(f, "{files}, {} on disk; as {} on {}", size(self.bytes), self.precision, self.device)?;
-        write!(f, " the weights take {}", size(self.memory))?;
-        match self.free_memory {
-            Some(free) if self.is_too_large() => write!(f, ", but only {} are free", size(free)),
-            Some(free) => write!(f, " of {} free", size(free)),
-            None => Ok(()),
-        }
+        let (table, files, totals) = (self.table(), self.file_list(), self.totals());
+        write!(f, "{}: {}\n{table}{files}{totals}", self.path.display(), self.what)
     }
 }

@@ -62,7 +62,7 @@ fn variants_pickles_and_shards_are_found() {
     let unet = room.path().join("unet");
     weights(&unet, "diffusion_pytorch_model.fp16.safetensors", UNET);
     let files = |variant: Option<&str>| {
-        let options = Options { variant: variant.map(str::to_owned) };
+        let options = Options { variant: variant.map(str::to_owned), ..Options::default() };
         let layout = Layout::recognise_with(room.path(), &options).expect("a pipeline");
         let file = layout.component(Role::UNet).expect("a UNet").files[0].clone();
         (file.file_name().expect("a name").to_string_lossy().into_owned(), layout.notes)

@@ -54,6 +54,11 @@ impl Canvas {
         extended(&self.product.control, width, height)
     }
 
+    /// The product's opacity, on the canvas of the request.
+    pub fn alpha(&self) -> &GrayImage {
+        &self.product.alpha
+    }
+
     /// White where the background is painted; so are the columns and rows that are cut off again.
     pub fn mask(&self) -> GrayImage {
         let (width, height) = self.size();

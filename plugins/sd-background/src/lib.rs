@@ -7,26 +7,29 @@
 //!
 //! No weights come with it: `checkpoint` and `control_nets` name local paths, or hub ids that `adeval models pull` fetched.
 
+mod attempts;
 mod canvas;
 mod device;
 mod error;
 mod parameters;
+mod plan;
+mod render;
 
 pub use parameters::{LoraFile, Parameters, Precision};
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use adeval_checkpoints::Hub;
-use adeval_models::ModelError;
 use adeval_models::stable_diffusion::assemble::{Assembled, Parts, assemble};
-use adeval_models::stable_diffusion::pipeline::{ControlSettings, Job, Progress, Settings, Start, Style};
+use adeval_models::stable_diffusion::pipeline::Style;
 use adeval_sdk::{
     BackgroundGenerator, BackgroundRequest, CallContext, Component, ComponentInfo, Creative, Environment,
     ErrorKind, PluginError, Result, export_plugin,
 };
-use canvas::Canvas;
+use attempts::Attempts;
 use error::plugin_error;
+use render::{Draft, Position};
 
 /// The component.
 pub struct SdBackground {
@@ -34,6 +37,7 @@ pub struct SdBackground {
     /// One picture at a time: the network takes all cores, or the whole card.
     assembled: Mutex<Assembled>,
     style: Option<Style>,
+    attempts: Attempts,
 }
 
 impl Component for SdBackground {
@@ -69,14 +73,16 @@ impl Component for SdBackground {
             return Err(PluginError::invalid_parameters(message));
         }
         let parts = parts(&parameters, environment.weights.as_ref())?;
-        cx.progress(0.0, &format!("loading {}", parts.checkpoint.display()));
+        let attempts = Attempts::new(&parameters)?;
+        let precision = parameters.precision.on(&device);
+        plan::announce(&parts, &environment.device, precision, cx)?;
         cx.check()?;
-        let assembled = assemble(&parts, &device, parameters.precision.on(&device)).map_err(plugin_error)?;
+        let assembled = assemble(&parts, &device, precision).map_err(plugin_error)?;
         for note in &assembled.notes {
             cx.progress(0.9, note);
         }
         let style = style(&parameters, &assembled)?;
-        Ok(Self { parameters, assembled: Mutex::new(assembled), style })
+        Ok(Self { parameters, assembled: Mutex::new(assembled), style, attempts })
     }
 }
 
@@ -102,6 +108,7 @@ fn parts(parameters: &Parameters, weights: Option<&PathBuf>) -> Result<Parts> {
     let loras = parameters.loras.iter().map(|lora| Ok((find(&lora.file)?, lora.strength)));
     Ok(Parts {
         checkpoint,
+        config: parameters.config.as_ref().map(find).transpose()?,
         tokenizer: parameters.tokenizer.as_ref().map(find).transpose()?,
         vae: parameters.vae.as_ref().map(find).transpose()?,
         controls: all(&parameters.control_nets)?,
@@ -126,67 +133,33 @@ fn style(parameters: &Parameters, assembled: &Assembled) -> Result<Option<Style>
 
 impl BackgroundGenerator for SdBackground {
     fn generate(&self, request: &BackgroundRequest, cx: &CallContext<'_>) -> Result<Creative> {
-        request.validate()?;
-        let canvas = Canvas::new(request, &self.parameters)?;
-        let (job, settings) = (self.job(request, &canvas), self.settings(request, &canvas));
-        // A panic while the lock was held left nothing half done: the pipeline is not changed by a run.
-        let assembled = self.assembled.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stopped = None;
-        let mut watch = |progress: &Progress<'_>| {
-            let fraction = progress.done as f32 / progress.total as f32;
-            cx.progress(fraction, &format!("step {} of {}", progress.done, progress.total));
-            cx.check().map_err(|error| {
-                stopped = Some(error);
-                ModelError::Stopped
-            })
-        };
-        cx.check()?;
-        let rendered = assembled.pipeline.render(&[job], &settings, &mut watch);
-        let rendered = rendered.map_err(|error| stopped.take().unwrap_or_else(|| plugin_error(error)))?;
-        for note in &rendered.notes {
-            cx.progress(1.0, note);
-        }
-        let picture = rendered.pictures.into_iter().next().ok_or_else(|| {
-            PluginError::new(ErrorKind::Other, "the pipeline gave no picture for a request")
-        })?;
-        canvas.finish(&picture)
-    }
-}
-
-impl SdBackground {
-    fn job(&self, request: &BackgroundRequest, canvas: &Canvas) -> Job {
-        let control = canvas.control();
-        Job {
-            prompt: request.prompt.clone(),
-            negative: request.negative_prompt.clone(),
-            seed: request.seed,
-            start: Start::Inpaint { picture: canvas.picture(), mask: canvas.mask() },
-            controls: vec![control; self.parameters.control_nets.len()],
-            style: self.style.clone(),
-        }
+        self.render_alone(request, Position { before: 0, together: 1, all: 1 }, cx)
     }
 
-    fn settings(&self, request: &BackgroundRequest, canvas: &Canvas) -> Settings {
-        let parameters = &self.parameters;
-        let (width, height) = canvas.size();
-        let control = ControlSettings {
-            scale: request.control_strength.unwrap_or(parameters.control_strength),
-            fade: parameters.control_fade,
-            start: parameters.control_start,
-            end: parameters.control_end,
+    /// Neighbours that are alike go through the network together, as many as `batch` allows.
+    fn generate_batch(&self, requests: &[BackgroundRequest], cx: &CallContext<'_>) -> Vec<Result<Creative>> {
+        let (mut done, mut group) = (Vec::with_capacity(requests.len()), Vec::<Draft<'_>>::new());
+        let flush = |group: &mut Vec<Draft<'_>>, done: &mut Vec<Result<Creative>>| {
+            let position = Position { before: done.len(), together: group.len(), all: requests.len() };
+            done.extend(self.render(std::mem::take(group), position, cx));
         };
-        Settings {
-            width,
-            height,
-            steps: request.steps.unwrap_or(parameters.steps) as usize,
-            guidance: request.guidance.unwrap_or(parameters.guidance),
-            strength: parameters.strength,
-            controls: vec![control; parameters.control_nets.len()],
-            guess_mode: parameters.guess_mode,
-            clip_skip: parameters.clip_skip as usize,
-            style_scale: parameters.style_scale,
-            ..Settings::default()
+        for request in requests {
+            let draft = Draft::new(request, &self.parameters);
+            let joins = draft.as_ref().is_ok_and(|draft| {
+                group.len() < self.parameters.batch as usize && group.iter().all(|other| other.is_like(draft))
+            });
+            if !joins && !group.is_empty() {
+                flush(&mut group, &mut done);
+            }
+            match draft {
+                Ok(draft) => group.push(draft),
+                Err(error) => done.push(Err(error)),
+            }
         }
+        if !group.is_empty() {
+            flush(&mut group, &mut done);
+        }
+        done
     }
 }
 

@@ -59,6 +59,9 @@ pub struct Parameters {
     /// ControlNets for Canny edges, as paths or hub ids in the cache; none leaves the outline to the mask alone.
     #[schemars(length(max = 4))]
     pub control_nets: Vec<String>,
+    /// A diffusers folder, weights or not, with configurations, tokenizer and scheduler for a single file; without it the file is
+    /// read as Stable Diffusion 1.5 as published.
+    pub config: Option<String>,
     /// A folder with CLIP's vocabulary and merges, for single files, which have none.
     pub tokenizer: Option<String>,
     /// Another VAE than the checkpoint's.
@@ -116,6 +119,17 @@ pub struct Parameters {
     /// Softness in pixels of the paste, inside the product's outline.
     #[schemars(range(min = 0, max = 64))]
     pub paste_feather: u32,
+    /// Pictures that are at most drawn of a creative. With more than one, each is segmented again (U2-Net-p), and the one in which
+    /// the product keeps best to its outline is taken; each attempt costs as much as the first.
+    #[schemars(range(min = 1, max = 16))]
+    pub attempts: u32,
+    /// Penalty (outgrowth + erosion, in areas of the product) up to which an attempt is good enough to be the last.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub penalty_limit: f64,
+    /// Creatives that go through the network together, where their sizes and settings are the same: for GPUs, which have room for
+    /// several. On processors it saves nothing.
+    #[schemars(range(min = 1, max = 64))]
+    pub batch: u32,
     /// The type of the weights while they are used.
     pub precision: Precision,
     /// `fp16` to load a folder's files of that variant.
@@ -129,6 +143,7 @@ impl Default for Parameters {
         Self {
             checkpoint: None,
             control_nets: Vec::new(),
+            config: None,
             tokenizer: None,
             vae: None,
             loras: Vec::new(),
@@ -150,6 +165,9 @@ impl Default for Parameters {
             mask_dilation: 20,
             mask_rim: 0,
             paste_feather: 0,
+            attempts: 1,
+            penalty_limit: 0.0,
+            batch: 1,
             precision: Precision::Auto,
             variant: None,
             free_vae: false,
@@ -177,6 +195,9 @@ impl Parameters {
             ("mask_dilation", f64::from(self.mask_dilation), 0.0, 256.0),
             ("mask_rim", f64::from(self.mask_rim), -128.0, 128.0),
             ("paste_feather", f64::from(self.paste_feather), 0.0, 64.0),
+            ("attempts", f64::from(self.attempts), 1.0, 16.0),
+            ("penalty_limit", self.penalty_limit, 0.0, 10.0),
+            ("batch", f64::from(self.batch), 1.0, 64.0),
         ];
         if let Some((name, value, low, high)) =
             ranges.into_iter().find(|(_, value, low, high)| !(low..=high).contains(&value))

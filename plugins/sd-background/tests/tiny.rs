@@ -9,6 +9,8 @@ mod support;
 
 use std::sync::Mutex;
 
+use adeval_models::outline::{OutlineOptions, outline};
+use adeval_models::product_canvas::{CanvasOptions, ProductCanvas};
 use adeval_sdk::{
     BackgroundGenerator, BackgroundRequest, CallContext, CallHost, Component, Creative, Environment,
     ErrorKind, Image, PluginError, Product, Result,
@@ -194,4 +196,103 @@ fn a_product_without_a_visible_pixel_is_named() {
     let error = plugin.generate(&request, &CallContext::detached()).expect_err("nothing is visible");
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
     assert!(error.message.contains("ghost") && error.message.contains("no visible pixel"), "{error}");
+}
+
+/// Remembers what it is told.
+#[derive(Default)]
+struct Listener(Mutex<Vec<String>>);
+
+impl CallHost for Listener {
+    fn cancelled(&self) -> bool {
+        false
+    }
+    fn progress(&self, _: f32, note: &str) {
+        if let Ok(mut notes) = self.0.lock() {
+            notes.push(note.to_owned());
+        }
+    }
+}
+
+impl Listener {
+    fn heard(&self) -> Vec<String> {
+        self.0.lock().expect("notes").clone()
+    }
+}
+
+#[test]
+fn of_several_attempts_the_one_with_the_best_outline_is_taken() {
+    // Smaller, and the segmenter finds the disc in any noise to the pixel.
+    const SIDE: u32 = 256;
+    let (_folder, parameters) = tiny();
+    let once = open(parameters.clone()).unwrap_or_else(|e| panic!("{e}"));
+    let thrice = open(Parameters { attempts: 3, ..parameters }).unwrap_or_else(|e| panic!("{e}"));
+    let segmenter = adeval_cutout::CutOut::load().expect("the network");
+    let placed = {
+        let cutout = adeval_sdk::CutOut::of(&product()).expect("a cut-out");
+        let options = CanvasOptions { width: SIDE, height: SIDE, ..CanvasOptions::default() };
+        ProductCanvas::new(cutout.pixels(), &options).expect("a canvas").alpha
+    };
+    let penalty = |creative: &Creative| {
+        let found = segmenter.alpha(&creative.image.to_rgb()).expect("a map");
+        outline(&found, &placed, OutlineOptions::default()).expect("a measure").penalty()
+    };
+    let mut later = 0;
+    for seed in [0, 2] {
+        // The seeds of the attempts, by the rule that the documentation gives.
+        let again = |n: &str| adeval_sdk::rng::derive(seed, &["sd-background", "attempt", n]);
+        let singles = [seed, again("1"), again("2")].map(|seed| generate(&once, &request(SIDE, SIDE, seed)));
+        let penalties = singles.each_ref().map(penalty);
+        let best = (0..3).min_by(|&a, &b| penalties[a].total_cmp(&penalties[b])).expect("three");
+        assert_eq!(generate(&thrice, &request(SIDE, SIDE, seed)), singles[best], "{penalties:?}");
+        later += usize::from(best > 0);
+    }
+    assert!(later > 0, "no later attempt was ever better, so the test shows nothing");
+}
+
+#[test]
+fn a_good_enough_attempt_is_the_last() {
+    let (_folder, parameters) = tiny();
+    let easy = Parameters { attempts: 3, penalty_limit: 10.0, ..parameters };
+    let plugin = open(easy).unwrap_or_else(|e| panic!("{e}"));
+    let host = Listener::default();
+    plugin.generate(&request(64, 64, 1), &CallContext::new(&host)).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(host.heard(), ["attempt 1 of at most 3, step 1 of 2", "attempt 1 of at most 3, step 2 of 2"]);
+}
+
+#[test]
+fn a_batch_gives_what_its_members_give_alone_and_only_the_culprit_fails() {
+    let (_folder, parameters) = tiny();
+    let alone = open(parameters.clone()).unwrap_or_else(|e| panic!("{e}"));
+    let batched = open(Parameters { batch: 3, ..parameters }).unwrap_or_else(|e| panic!("{e}"));
+    let ghost = Product::new("ghost", "Ghost", Image::from(RgbaImage::new(8, 8)));
+    let mut requests: Vec<_> = (0..4).map(|seed| request(64, 48, seed)).collect();
+    requests.insert(1, BackgroundRequest { product: ghost, ..request(64, 48, 9) });
+    requests.push(request(48, 48, 5));
+    let host = Listener::default();
+    let together = batched.generate_batch(&requests, &CallContext::new(&host));
+    assert_eq!(together.len(), requests.len());
+    for (i, (request, result)) in requests.iter().zip(together).enumerate() {
+        let expected = alone.generate(request, &CallContext::detached());
+        match (result, expected) {
+            (Ok(found), Ok(expected)) => {
+                let (a, b) = (found.image.bytes(), expected.image.bytes());
+                let most = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max();
+                assert!(most <= Some(1), "request {i} differs by {most:?}");
+            }
+            (found, expected) => assert_eq!(found.is_err(), expected.is_err(), "request {i}"),
+        }
+    }
+    let heard = host.heard();
+    assert!(heard.contains(&"creatives 3 to 5 of 6, step 1 of 2".to_owned()), "{heard:?}");
+}
+
+#[test]
+fn what_will_be_loaded_is_told_first() {
+    let (_folder, parameters) = tiny();
+    let host = Listener::default();
+    let plugin = SdBackground::create_watched(parameters, &Environment::default(), &CallContext::new(&host));
+    assert!(plugin.is_ok());
+    let heard = host.heard();
+    assert_eq!(heard.len(), 2, "the checkpoint and its ControlNet: {heard:?}");
+    assert!(heard[0].contains("3 files") && heard[0].contains("as f32 on cpu the weights take"), "{heard:?}");
 }

@@ -172,6 +172,7 @@ impl Plugins for Toys {
         parameters: &Value,
         environment: &Environment,
         _: Option<&Path>,
+        _: &CallContext<'_>,
     ) -> Result<Box<dyn OpenComponent>> {
         let level = serde_json::from_value(parameters.clone())
             .map_err(|e| PluginError::invalid_parameters(e.to_string()))?;

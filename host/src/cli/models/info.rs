@@ -50,7 +50,8 @@ struct Listed {
 
 pub fn run(args: &InfoArgs, session: Session) -> Result<Finish, Stop> {
     let path = super::find(&args.model)?;
-    let layout = Layout::recognise_with(&path, &Options { variant: args.variant.clone() })?;
+    let layout =
+        Layout::recognise_with(&path, &Options { variant: args.variant.clone(), ..Options::default() })?;
     let plan = Plan::of(&layout, args.device, args.dtype)?;
     let license = card::license(&folder_of(&path));
     let tensors = match &args.tensors {

@@ -93,6 +93,32 @@ fn component(path: &Path, name: &str, class: &str, options: &Options) -> Result<
     Ok((Component { name, role, class, config, files, names: Names::Diffusers }, note))
 }
 
+/// Gives the models of a single file the configurations of a diffusers directory, and adds its tokenizer and scheduler.
+pub(super) fn lend(folder: &Path, layout: &mut Layout) -> Result<()> {
+    for component in &mut layout.components {
+        let name = match component.role {
+            Role::UNet => "unet",
+            Role::Vae => "vae",
+            Role::TextEncoder => "text_encoder",
+            _ => continue,
+        };
+        let config = folder.join(name).join("config.json");
+        if !config.is_file() {
+            let message =
+                format!("{} is to configure a {}, and is not there", config.display(), component.role);
+            let mend = "name a diffusers directory with a folder for each model (unet, vae, text_encoder); no weights are needed";
+            return Err(CheckpointError::missing(message, mend));
+        }
+        component.config = Some(config);
+    }
+    for (name, class) in [("tokenizer", "CLIPTokenizer"), ("scheduler", "Scheduler")] {
+        if folder.join(name).is_dir() {
+            layout.components.push(component(folder, name, class, &Options::default())?.0);
+        }
+    }
+    Ok(())
+}
+
 fn role_of_class(class: &str) -> Role {
     match class.trim_start_matches("Flax") {
         c if c.ends_with("SafetyChecker") => Role::SafetyChecker,

@@ -28,6 +28,9 @@ use crate::{ModelError, Result};
 pub struct Parts {
     /// The base: a diffusers directory or a single file of Stable Diffusion 1.x.
     pub checkpoint: PathBuf,
+    /// A diffusers directory with the configurations, the tokenizer and the scheduler of a single file that is not Stable
+    /// Diffusion 1.5 as published.
+    pub config: Option<PathBuf>,
     /// A folder with CLIP's vocabulary and merges, or a `tokenizer.json`, where the checkpoint has none.
     pub tokenizer: Option<PathBuf>,
     /// Another VAE than the checkpoint's.
@@ -98,7 +101,7 @@ impl StyleEncoder {
 /// loaders of the networks say; [`ModelError::Config`] for a sampler that is not known.
 pub fn assemble(parts: &Parts, device: &Device, dtype: DType) -> Result<Assembled> {
     let place = Place { device, dtype, variant: parts.variant.clone() };
-    let base = place.recognise(&parts.checkpoint)?;
+    let base = place.recognise_base(parts)?;
     base.expect_base(&[Base::Sd1])?;
     let loras = parts.loras.iter().map(|(path, strength)| Ok((place.lora(path, &base)?, *strength)));
     let loras = loras.collect::<Result<Vec<(Lora, f64)>>>()?;
@@ -132,8 +135,14 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    fn recognise_base(&self, parts: &Parts) -> Result<Layout> {
+        let options = Options { variant: self.variant.clone(), config: parts.config.clone() };
+        Ok(Layout::recognise_with(&parts.checkpoint, &options)?)
+    }
+
     fn recognise(&self, path: &Path) -> Result<Layout> {
-        Ok(Layout::recognise_with(path, &Options { variant: self.variant.clone() })?)
+        let options = Options { variant: self.variant.clone(), ..Options::default() };
+        Ok(Layout::recognise_with(path, &options)?)
     }
 
     fn source(&self, component: &Component) -> Result<Source> {

@@ -129,13 +129,18 @@ impl Pipeline {
             .with(|vae| latents::prepare(self, vae, jobs, settings, &*scheduler, first, &mut noise))?;
         let run = denoise::Run { pipeline: self, settings, jobs, text: &text, start: &start, first };
         let latents = run.denoise(&mut *scheduler, &mut noise, watch)?;
-        check_finite(&latents)?;
+        check_finite("the latents after the last step", &latents)?;
         Ok((latents, text.notes))
+    }
+
+    /// Whether the UNet is asked twice a step. One that was distilled with guidance is told its scale instead.
+    fn guided(&self, settings: &Settings) -> bool {
+        settings.guidance > 1.0 && self.unet.config().encoder.time_cond_dim.is_none()
     }
 
     fn embed(&self, jobs: &[Job], settings: &Settings) -> Result<PromptEmbeddings> {
         let prompts: Vec<&str> = jobs.iter().map(|job| job.prompt.as_str()).collect();
-        let negatives: Vec<&str> = match settings.guided() {
+        let negatives: Vec<&str> = match self.guided(settings) {
             true => jobs.iter().map(|job| job.negative.as_str()).collect(),
             false => Vec::new(),
         };
@@ -145,11 +150,11 @@ impl Pipeline {
 }
 
 /// A picture of NaN would be black, and look as if it had been meant.
-fn check_finite(latents: &Tensor) -> Result<()> {
-    if stray(latents)?.is_none() {
+fn check_finite(what: &'static str, tensor: &Tensor) -> Result<()> {
+    if stray(tensor)?.is_none() {
         return Ok(());
     }
-    let mend =
-        "use float32, less guidance, or another sampler; `adeval models verify` looks for damaged weights";
-    Err(ModelError::Numerical { what: "the latents after the last step", mend })
+    // Weights are checked when they are loaded, so it is the arithmetic.
+    let mend = "use float32 (float16 ends at 65504), less guidance, or another sampler";
+    Err(ModelError::Numerical { what, mend })
 }

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use image::RgbImage;
 
 pub mod pictures;
 pub mod recipe;
@@ -14,6 +15,17 @@ pub mod recipe;
 /// The folder of goldens, `fixtures/goldens`.
 pub fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/goldens")
+}
+
+/// Where the models under test run: what `ADEVAL_DEVICE` names (`cuda:0`), else the processor. Goldens stay on the processor.
+pub fn device() -> Device {
+    let name = std::env::var("ADEVAL_DEVICE").unwrap_or_default();
+    match name.split_once(':').unwrap_or((&name, "0")) {
+        ("" | "cpu", _) => Device::Cpu,
+        ("cuda", number) => Device::new_cuda(number.parse().expect("a number")).expect("a CUDA device"),
+        ("metal", number) => Device::new_metal(number.parse().expect("a number")).expect("a Metal device"),
+        _ => panic!("ADEVAL_DEVICE is {name}: it must be cpu, cuda:N or metal"),
+    }
 }
 
 /// All tensors of one safetensors file below `fixtures/goldens`.
@@ -50,6 +62,17 @@ impl Parity {
         assert!(value <= limit, "{case}: {measure} {value:.3e} is above {limit:.1e}");
     }
 
+    /// Fails unless pictures are within the project's limits of the reference's bytes: a mean of 0.5 and at most 3 of 255.
+    pub fn pixels(&self, case: &str, found: &[RgbImage], expected: &Tensor) {
+        let expected = expected.flatten_all().and_then(|t| t.to_vec1::<u8>()).expect("bytes");
+        let found: Vec<u8> = found.iter().flat_map(|picture| picture.as_raw().iter().copied()).collect();
+        assert_eq!(found.len(), expected.len(), "{case}");
+        let differences = found.iter().zip(&expected).map(|(a, b)| f64::from(a.abs_diff(*b)));
+        let (sum, most) = differences.fold((0.0, 0.0_f64), |(sum, most), d| (sum + d, most.max(d)));
+        self.number(&format!("{case}: pixels"), "mean of 255", sum / found.len() as f64, 0.5);
+        self.number(&format!("{case}: pixels"), "max of 255", most, 3.0);
+    }
+
     /// Appends to the section when `cargo xtask parity` asks for the table.
     fn note(&self, case: &str, measure: &str, value: f64, limit: f64) {
         let Some(folder) = std::env::var_os("ADEVAL_PARITY") else { return };
@@ -62,7 +85,8 @@ impl Parity {
 
 fn values(tensor: &Tensor) -> Vec<f64> {
     tensor
-        .to_dtype(DType::F64)
+        .to_device(&Device::Cpu)
+        .and_then(|t| t.to_dtype(DType::F64))
         .and_then(|t| t.flatten_all())
         .and_then(|t| t.to_vec1())
         .expect("a tensor of numbers")

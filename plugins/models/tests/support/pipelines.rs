@@ -16,12 +16,12 @@ use adeval_models::stable_diffusion::pipeline::{
 use adeval_models::stable_diffusion::unet::UNet2DConditionModel;
 use adeval_models::stable_diffusion::vae::{Vae, VaeConfig};
 use adeval_models::tensors::Source;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{goldens, recipe};
+use crate::support::{self, goldens, recipe};
 
 #[derive(Deserialize)]
 pub struct Facts {
@@ -29,6 +29,7 @@ pub struct Facts {
     pub cases: BTreeMap<String, Case>,
     pub scheduler: Value,
     pub samplers: BTreeMap<String, Value>,
+    pub loras: BTreeMap<String, LoraFile>,
     pub prompts: Vec<String>,
     pub negative: String,
     pub width: u32,
@@ -39,6 +40,13 @@ pub struct Facts {
 pub struct Model {
     pub config: Value,
     pub tensors: BTreeMap<String, Vec<usize>>,
+}
+
+#[derive(Deserialize)]
+pub struct LoraFile {
+    pub salt: String,
+    pub shapes: BTreeMap<String, Vec<usize>>,
+    pub alphas: BTreeMap<String, f32>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +79,19 @@ pub struct Case {
     pub style: bool,
     #[serde(default = "single")]
     pub batch: usize,
+    /// LoRA files, and how strongly each acts.
+    #[serde(default)]
+    pub loras: Vec<(String, f64)>,
+    /// The element type of the files that the weights were read from.
+    #[serde(default)]
+    pub file_dtype: Option<String>,
+}
+
+impl Case {
+    /// Whether the models are the goldens' own, not changed by files.
+    pub fn is_plain(&self) -> bool {
+        self.loras.is_empty() && self.file_dtype.is_none()
+    }
 }
 
 fn unet() -> String {
@@ -100,7 +121,7 @@ impl Facts {
 
     /// Tensors of one model; the recipe hashes their names with the model's.
     pub fn source(&self, name: &str) -> Source {
-        Source::from_tensors(name, self.tensors(name), &Device::Cpu, DType::F32)
+        Source::from_tensors(name, self.tensors(name), &support::device(), DType::F32)
     }
 
     /// The same as a list.
@@ -112,6 +133,19 @@ impl Facts {
             (own, recipe::weight(&hashed, shape))
         });
         tensors.collect()
+    }
+
+    /// The tensors of a LoRA file.
+    pub fn lora(&self, name: &str) -> Vec<(String, Tensor)> {
+        let file = &self.loras[name];
+        let matrices = file
+            .shapes
+            .iter()
+            .map(|(key, shape)| (key.clone(), recipe::weight(&format!("{}/{key}", file.salt), shape)));
+        let alpha = |(key, alpha): (&String, &f32)| {
+            (key.clone(), Tensor::new(*alpha, &candle_core::Device::Cpu).expect("a number"))
+        };
+        matrices.chain(file.alphas.iter().map(alpha)).collect()
     }
 
     pub fn config<T: serde::de::DeserializeOwned>(&self, name: &str) -> T {
@@ -163,7 +197,7 @@ impl Facts {
             controls,
             adapter,
             scheduler: self.scheduler(case),
-            device: Device::Cpu,
+            device: support::device(),
             dtype: DType::F32,
         }
     }

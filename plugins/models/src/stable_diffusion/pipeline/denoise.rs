@@ -8,6 +8,7 @@ use crate::clip::prompt::PromptEmbeddings;
 use crate::schedulers::Scheduler;
 use crate::stable_diffusion::controlnet::{Control, ControlResiduals};
 use crate::stable_diffusion::ip_adapter::ImagePrompt;
+use crate::stable_diffusion::time_embedding::sinusoids;
 use crate::stable_diffusion::unet::Conditions;
 use crate::torch_rng::Generator;
 use crate::{ModelError, Result};
@@ -30,6 +31,8 @@ struct Fixed {
     images: Vec<ImagePrompt>,
     /// Mask and masked latents of a UNet of 9 channels.
     channels: Option<Tensor>,
+    /// The guidance scale, for a UNet that was distilled with it.
+    guidance: Option<Tensor>,
 }
 
 impl Run<'_> {
@@ -57,7 +60,7 @@ impl Run<'_> {
     }
 
     fn guided(&self) -> bool {
-        self.settings.guided()
+        self.pipeline.guided(self.settings)
     }
 
     /// In the networks' type and on their device.
@@ -81,7 +84,17 @@ impl Run<'_> {
             }
             _ => None,
         };
-        Ok(Fixed { text: self.fitted(&text)?, controls: self.controls()?, images: self.images()?, channels })
+        let text = self.fitted(&text)?;
+        let (controls, images, guidance) = (self.controls()?, self.images()?, self.guidance()?);
+        Ok(Fixed { text, controls, images, channels, guidance })
+    }
+
+    /// `(jobs, time_cond_dim)`: the sinusoids of 1000 times the scale less one, as in Luo et al., "Latent Consistency Models"
+    /// (2023), and diffusers' `get_guidance_scale_embedding`.
+    fn guidance(&self) -> Result<Option<Tensor>> {
+        let Some(width) = self.pipeline.unet.config().encoder.time_cond_dim else { return Ok(None) };
+        let scales = vec![1000.0 * (self.settings.guidance - 1.0); self.jobs.len()];
+        sinusoids(&scales, width, false, 1.0, &self.pipeline.device).map(Some)
     }
 
     /// The control pictures of each network, embedded once.
@@ -124,7 +137,11 @@ impl Run<'_> {
             Some(channels) => Tensor::cat(&[&doubled, channels], 1)?,
             None => doubled,
         };
-        let conditions = Conditions { residuals: residuals.as_ref(), images: &fixed.images, guidance: None };
+        let conditions = Conditions {
+            residuals: residuals.as_ref(),
+            images: &fixed.images,
+            guidance: fixed.guidance.as_ref(),
+        };
         let prediction = self.pipeline.unet.forward(&sample, &[time], &fixed.text, conditions)?;
         if !self.guided() {
             return Ok(prediction);

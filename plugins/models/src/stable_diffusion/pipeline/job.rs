@@ -89,7 +89,8 @@ pub struct Settings {
     pub height: u32,
     /// Steps of the sampler.
     pub steps: usize,
-    /// Classifier-free guidance; up to 1 there is none, and the negative prompt has no effect.
+    /// Classifier-free guidance; up to 1 there is none, and the negative prompt has no effect. A UNet that was distilled with
+    /// guidance (LCM) is told the scale, and knows no negative prompt either.
     pub guidance: f64,
     /// How much of the steps a start from a picture goes through, above 0 and at most 1.
     pub strength: f64,
@@ -127,11 +128,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether the UNet is asked twice a step.
-    pub(super) fn guided(&self) -> bool {
-        self.guidance > 1.0
-    }
-
     /// The step that a start from a picture begins with (diffusers' `get_timesteps`, which counts the steps asked for and
     /// not those of the schedule: PNDM has one more).
     pub(super) fn first_step(&self) -> Result<usize> {
