@@ -30,6 +30,10 @@ pub enum Role {
     ImageEncoder,
     /// Steers a UNet by a picture.
     ControlNet,
+    /// Goes on with a text.
+    LanguageModel,
+    /// A language model that sees pictures: tower, projector and decoder.
+    Llava,
     /// Low-rank changes of a UNet's or a text encoder's weights.
     Lora,
     /// Lets a UNet attend to a picture.
@@ -55,6 +59,8 @@ impl Role {
             Self::TextEncoder => "text encoder",
             Self::ImageEncoder => "image encoder",
             Self::ControlNet => "ControlNet",
+            Self::LanguageModel => "language model",
+            Self::Llava => "LLaVA",
             Self::Lora => "LoRA",
             Self::IpAdapter => "IP-Adapter",
             Self::Tokenizer => "tokenizer",

@@ -7,6 +7,7 @@
 //! against every name of the full SD 1.5 shape, as diffusers converts it (`fixtures/goldens/sd/names.json`).
 
 mod clip;
+mod llava;
 mod unet;
 mod vae;
 
@@ -132,13 +133,16 @@ pub fn original(name: &str) -> Option<Renamed> {
 
 /// Names of diffusers and transformers as the models here know them: VAE attentions in the names of before diffusers 0.18
 /// (`query`, `proj_attn`) in today's, and CLIP towers with the `text_model.` or `vision_model.` that transformers 5 leaves
-/// out. None for position ids, which are no weights.
+/// out; LLaVA in any spelling as transformers 5 writes it, its projector's layers as `linear_1`, `linear_2`, ... None for position
+/// ids and the frequencies of rotary embeddings, which are no weights.
 pub fn current(role: Role, name: &str) -> Option<Renamed> {
     let keep = |name: String| Renamed { role, name, reshape: Reshape::Keep };
     match role {
         Role::Vae => Some(vae::current(name)),
         Role::TextEncoder => clip::current(name, "text_model").map(keep),
         Role::ImageEncoder => clip::current(name, "vision_model").map(keep),
+        Role::Llava => llava::current(name).map(keep),
+        Role::LanguageModel => (!name.ends_with("rotary_emb.inv_freq")).then(|| keep(name.to_owned())),
         _ => Some(keep(name.to_owned())),
     }
 }

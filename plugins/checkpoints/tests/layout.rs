@@ -89,6 +89,40 @@ fn variants_pickles_and_shards_are_found() {
 }
 
 #[test]
+fn a_llava_of_shards_is_one_model_with_one_set_of_names() {
+    let room = room();
+    let shards = ["pytorch_model-00001-of-00002.safetensors", "pytorch_model-00002-of-00002.safetensors"];
+    let tower = "vision_tower.vision_model.embeddings.patch_embedding.weight";
+    weights(room.path(), shards[0], &[("language_model.model.norm.weight", &[8]), (tower, &[8, 3, 2, 2])]);
+    weights(
+        room.path(),
+        shards[1],
+        &[("multi_modal_projector.linear_1.bias", &[8]), ("image_newline", &[8])],
+    );
+    let map = serde_json::json!({ "weight_map": { "image_newline": shards[1], (tower): shards[0] } });
+    write(&room.path().join("model.safetensors.index.json"), map.to_string());
+    let config = serde_json::json!({ "architectures": ["LlavaNextForConditionalGeneration"] });
+    write(&room.path().join("config.json"), config.to_string());
+    let layout = Layout::recognise(room.path()).expect("a model's folder");
+    assert_eq!((layout.shape, layout.describe().as_str()), (Shape::ModelFolder, "a LLaVA"));
+    let tensors = layout.component(Role::Llava).and_then(|c| c.open()).expect("its tensors");
+    let names: Vec<&str> = tensors.names().collect();
+    let expected = [
+        "model.image_newline",
+        "model.language_model.norm.weight",
+        "model.multi_modal_projector.linear_1.bias",
+        "model.vision_tower.embeddings.patch_embedding.weight",
+    ];
+    assert_eq!(names, expected);
+    let error = layout.component(Role::UNet).expect_err("no UNet");
+    says(&error, &["is a LLaVA, without a UNet"]);
+
+    write(&room.path().join("config.json"), r#"{"architectures": ["LlamaForCausalLM"]}"#);
+    let layout = Layout::recognise(room.path()).expect("a model's folder");
+    assert_eq!(layout.describe(), "a language model");
+}
+
+#[test]
 fn files_are_known_by_their_names_and_shapes() {
     let sd1: (&str, &[usize]) =
         ("model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", &[8, 768]);
@@ -115,6 +149,14 @@ fn files_are_known_by_their_names_and_shapes() {
     assert_eq!(one(&control), model(Names::Diffusers, Role::ControlNet, None));
     let image = [("embeddings.patch_embedding.weight", &[8, 3, 2, 2][..])];
     assert_eq!(one(&image), model(Names::Diffusers, Role::ImageEncoder, None));
+    let llava = [
+        ("model.mm_projector.0.weight", &[8, 8][..]),
+        ("model.vision_tower.vision_tower.vision_model.embeddings.patch_embedding.weight", &[8, 3, 2, 2]),
+    ];
+    assert_eq!(one(&llava), model(Names::Diffusers, Role::Llava, None));
+    let language =
+        [("model.embed_tokens.weight", &[8, 8][..]), ("model.layers.0.mlp.up_proj.weight", &[8, 8])];
+    assert_eq!(one(&language), model(Names::Diffusers, Role::LanguageModel, None));
     let adapter = [("image_proj.proj.weight", &[8, 8][..]), ("ip_adapter.1.to_k_ip.weight", &[8, 768])];
     assert_eq!(one(&adapter), model(Names::IpAdapter, Role::IpAdapter, Some(Base::Sd1)));
     let room = room();

@@ -109,7 +109,7 @@ fn is_card(name: &str) -> bool {
 }
 
 fn is_configuration(name: &str) -> bool {
-    let tokenizer = name.ends_with(".txt") || name.ends_with(".model");
+    let tokenizer = [".txt", ".model", ".jinja"].iter().any(|ending| name.ends_with(ending));
     tokenizer || (name.ends_with(".json") && !name.contains(".index."))
 }
 

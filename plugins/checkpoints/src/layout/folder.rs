@@ -127,6 +127,9 @@ fn role_of_class(class: &str) -> Role {
         c if c.starts_with("ControlNet") || c.starts_with("MultiControlNet") => Role::ControlNet,
         c if c.starts_with("CLIPText") || c.starts_with("T5Encoder") => Role::TextEncoder,
         c if c.starts_with("CLIPVision") || c == "CLIPModel" => Role::ImageEncoder,
+        // Also its reward models, whose class need not be known.
+        c if c.starts_with("Llava") => Role::Llava,
+        c if c.ends_with("ForCausalLM") => Role::LanguageModel,
         c if c.contains("Tokenizer") => Role::Tokenizer,
         c if c.ends_with("Scheduler") => Role::Scheduler,
         c if c.ends_with("FeatureExtractor") || c.ends_with("ImageProcessor") => Role::FeatureExtractor,

@@ -49,7 +49,8 @@ fn unknown(file: &TensorFile) -> CheckpointError {
         file.tensors().len(),
         names.join(", ")
     );
-    let mend = "known are Stable Diffusion checkpoints, UNets, VAEs, CLIP models, ControlNets, LoRAs and IP-Adapters";
+    let mend = "known are Stable Diffusion checkpoints, UNets, VAEs, CLIP models, ControlNets, LoRAs, IP-Adapters, LLaVA and \
+                language models";
     CheckpointError::new(ErrorKind::Mismatch, message, mend)
 }
 
@@ -133,6 +134,10 @@ impl Seen<'_> {
             (Original, Role::Vae)
         } else if self.starts("decoder.up_blocks.") || self.starts("encoder.down_blocks.") {
             (Diffusers, Role::Vae)
+        } else if self.contains("mm_projector.") || self.contains("multi_modal_projector.") {
+            (Diffusers, Role::Llava)
+        } else if self.starts("model.layers.") && self.starts("model.embed_tokens.") {
+            (Diffusers, Role::LanguageModel)
         } else if self.contains("embeddings.patch_embedding.weight") {
             (Diffusers, Role::ImageEncoder)
         } else if self.contains("embeddings.token_embedding.weight") {

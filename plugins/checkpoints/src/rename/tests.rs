@@ -51,6 +51,56 @@ fn a_convolution_of_one_pixel_is_a_linear_layer() {
 }
 
 #[test]
+fn llava_has_one_name_for_each_tensor() {
+    let current = |name| current(Role::Llava, name).map(|renamed| renamed.name);
+    for (expected, spellings) in [
+        (
+            "model.language_model.layers.0.mlp.up_proj.weight",
+            &["language_model.model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.up_proj.weight"][..],
+        ),
+        (
+            "model.language_model.embed_tokens.weight",
+            &["language_model.model.embed_tokens.weight", "model.embed_tokens.weight"],
+        ),
+        ("model.language_model.norm.weight", &["language_model.model.norm.weight", "model.norm.weight"]),
+        ("lm_head.weight", &["language_model.lm_head.weight"]),
+        (
+            "model.vision_tower.encoder.layers.1.mlp.fc1.bias",
+            &[
+                "vision_tower.vision_model.encoder.layers.1.mlp.fc1.bias",
+                "model.vision_tower.vision_tower.vision_model.encoder.layers.1.mlp.fc1.bias",
+            ],
+        ),
+        (
+            "model.multi_modal_projector.linear_1.weight",
+            &[
+                "multi_modal_projector.linear_1.weight",
+                "model.mm_projector.0.weight",
+                "model.mm_projector.weight",
+            ],
+        ),
+        (
+            "model.multi_modal_projector.linear_2.bias",
+            &["multi_modal_projector.linear_2.bias", "model.mm_projector.2.bias"],
+        ),
+        ("model.image_newline", &["image_newline"]),
+        ("score.weight", &[]),
+        ("sku_ctr_linear_fc.0.weight", &[]),
+    ] {
+        for spelling in spellings.iter().chain(&[expected]) {
+            assert_eq!(current(spelling).as_deref(), Some(expected), "{spelling}");
+        }
+    }
+    assert_eq!(current("vision_tower.vision_model.embeddings.position_ids"), None);
+    assert_eq!(current("model.layers.0.self_attn.rotary_emb.inv_freq"), None);
+    // What is not known stays, and is reported when the model is built.
+    assert_eq!(
+        current("model.mm_projector.1.weight").as_deref(),
+        Some("model.multi_modal_projector.1.weight")
+    );
+}
+
+#[test]
 fn older_and_newer_spellings_meet() {
     let current = |role, name| current(role, name).map(|renamed| renamed.name);
     assert_eq!(

@@ -109,3 +109,22 @@ fn several_files_that_are_no_pipeline_must_be_chosen_from() {
     assert_eq!(encoder, ["README.md", files[3], files[4]]);
     assert_eq!(select(&["a.safetensors", "b.txt"], &[], None).expect("the only one"), ["a.safetensors"]);
 }
+
+#[test]
+fn a_language_model_needs_its_chat_template() {
+    let files = [
+        "README.md",
+        "chat_template.jinja",
+        "config.json",
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "preprocessor_config.json",
+        "pytorch_model.bin",
+        "tokenizer.json",
+        "tokenizer.model",
+        "tokenizer_config.json",
+    ];
+    let expected: Vec<&str> = files.into_iter().filter(|name| *name != "pytorch_model.bin").collect();
+    assert_eq!(select(&files, &[], None).expect("a model's folder"), expected);
+}
