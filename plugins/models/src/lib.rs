@@ -5,6 +5,7 @@
 //!   samplers, [`torch_rng`] its noise, [`opencv`] what its pictures are prepared with.
 //! * [`decoder`]: the language models LLaMA, Mistral and Qwen2; [`generation`] draws text from
 //!   them, [`training`] trains their LoRA adapters.
+//! * [`llava`]: LLaVA-1.5 and 1.6, on the vision tower of [`clip`].
 //!
 //! Every loader checks a checkpoint completely (names, shapes, element type) before it computes anything, and says in
 //! a [`ModelError`] which tensor is at fault.
@@ -16,6 +17,7 @@ pub mod efficientnet;
 mod error;
 pub mod generation;
 pub mod layers;
+pub mod llava;
 pub mod lora;
 pub mod opencv;
 pub mod outline;

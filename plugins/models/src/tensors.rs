@@ -269,6 +269,11 @@ impl Weights<'_> {
         self.source.shape(&self.named(name))
     }
 
+    /// What messages call the source.
+    pub fn label(&self) -> &str {
+        self.source.label()
+    }
+
     /// The device that tensors are put on.
     pub fn device(&self) -> &Device {
         &self.source.device

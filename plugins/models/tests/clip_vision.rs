@@ -10,10 +10,10 @@ use adeval_models::clip::preprocess::{Edges, ImageProcessor};
 use adeval_models::clip::vision::{VisionConfig, VisionEncoder};
 use adeval_models::tensors::Source;
 use candle_core::{DType, Device, Tensor};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use serde::Deserialize;
 
-use support::recipe::{self, noise, uniform};
+use support::recipe::{self, noise};
 use support::{Parity, golden, goldens};
 
 const PARITY: Parity = Parity::new("clip", "transformers 5.24.0, Pillow 13.0.0");
@@ -106,14 +106,8 @@ fn what_does_not_fit_is_named() {
     assert!(error.contains("image_size 30 has no patch of patch_size 31"), "{error}");
 }
 
-/// The picture of the golden script.
 fn picture(height: u32, width: u32) -> RgbImage {
-    let levels = uniform(&format!("clip.{height}x{width}"), (height * width * 3) as usize);
-    RgbImage::from_fn(width, height, |x, y| {
-        let pattern = if (y / 5 + x / 7) % 2 == 0 { 0 } else { 195 };
-        let at = ((y * width + x) * 3) as usize;
-        Rgb([0, 1, 2].map(|c| (levels[at + c] * 30.0 + 30.0) as u8 + pattern))
-    })
+    recipe::picture(&format!("clip.{height}x{width}"), height, width)
 }
 
 fn side(edge: u32) -> ImageProcessor {

@@ -18,7 +18,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    fn forward(self, x: &Tensor) -> candle_core::Result<Tensor> {
+    pub(crate) fn forward(self, x: &Tensor) -> candle_core::Result<Tensor> {
         match self {
             Self::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702)?)?,
             Self::Gelu => x.gelu_erf(),
@@ -63,13 +63,28 @@ impl Transformer {
     /// `x`: (batch, tokens, hidden). `mask`: float32, broadcast to (batch, heads, tokens, tokens), added to the scores.
     /// Gives the input and the output of every layer: one tensor more than there are layers.
     pub(super) fn forward(&self, x: Tensor, mask: Option<&Tensor>) -> candle_core::Result<Vec<Tensor>> {
-        let mut states = Vec::with_capacity(self.layers.len() + 1);
+        self.states(x, mask, |_| true)
+    }
+
+    /// As [`Transformer::forward`], but gives only the states whose number `is_wanted`: 0 is the input.
+    pub(super) fn states(
+        &self,
+        x: Tensor,
+        mask: Option<&Tensor>,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> candle_core::Result<Vec<Tensor>> {
+        let mut states = Vec::new();
         let mut x = x;
-        for layer in &self.layers {
+        for (number, layer) in self.layers.iter().enumerate() {
             let next = layer.forward(&x, mask)?;
-            states.push(std::mem::replace(&mut x, next));
+            if is_wanted(number) {
+                states.push(x);
+            }
+            x = next;
         }
-        states.push(x);
+        if is_wanted(self.layers.len()) {
+            states.push(x);
+        }
         Ok(states)
     }
 }

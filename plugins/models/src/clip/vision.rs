@@ -1,12 +1,13 @@
-//! The CLIP image encoder with its projection (`CLIPVisionModelWithProjection`), which IP-Adapter sees pictures with.
+//! The CLIP image encoder: its tower, which LLaVA sees pictures with (`CLIPVisionModel`), and the tower with its projection,
+//! which IP-Adapter does (`CLIPVisionModelWithProjection`).
 
-use candle_core::{Module, Tensor};
+use candle_core::{DType, Device, Module, Tensor};
 use candle_nn::{LayerNorm, Linear};
 use serde::Deserialize;
 
 use super::encoder::{Activation, Size, Transformer};
 use crate::layers::{layer_norm, linear_no_bias};
-use crate::tensors::Source;
+use crate::tensors::{Source, Weights};
 use crate::{ModelError, Result};
 
 const NORM_IN: &str = "pre_layrnorm"; // misspelt on purpose: so are the checkpoints
@@ -99,8 +100,8 @@ impl VisionOutput {
     }
 }
 
-/// An image encoder with its weights.
-pub struct VisionEncoder {
+/// The layers between pixels and hidden states.
+pub struct VisionTower {
     config: VisionConfig,
     class: Tensor,
     /// A convolution whose kernel is as wide as its stride, as the linear layer that it is: candle convolves no bf16 on CPUs.
@@ -108,42 +109,43 @@ pub struct VisionEncoder {
     positions: Tensor,
     norm_in: LayerNorm,
     transformer: Transformer,
-    norm_out: LayerNorm,
-    projection: Linear,
 }
 
-impl VisionEncoder {
-    /// Builds it from `source`, which may be a whole CLIP: the tensors of its text encoder are left alone. Names are taken
-    /// with the prefix `vision_model.` and without.
+impl VisionTower {
+    /// The device that it is on.
+    pub fn device(&self) -> &Device {
+        self.class.device()
+    }
+
+    /// The element type that it computes in.
+    pub fn dtype(&self) -> DType {
+        self.class.dtype()
+    }
+
+    /// Builds the first `layers` layers of an encoder from the place that holds `embeddings`, `pre_layrnorm` and `encoder`.
     ///
     /// # Errors
-    /// [`ModelError::Keys`], [`ModelError::Shape`] or [`ModelError::Value`] for a source that is no such encoder, and
-    /// [`ModelError::Unfit`] for a configuration that describes none.
-    pub fn load(source: &Source, config: &VisionConfig) -> Result<Self> {
-        if let Some(reason) = config.fault() {
-            return Err(ModelError::Unfit { label: source.label().to_owned(), reason });
+    /// [`ModelError::Unfit`] for a configuration that describes no encoder, or one of fewer layers; what the weights lack is
+    /// told by [`Source::finish`].
+    pub fn load(weights: &Weights, config: &VisionConfig, layers: usize) -> Result<Self> {
+        let few = (layers > config.num_hidden_layers).then(|| {
+            format!("layer {layers} is asked for, and num_hidden_layers is {}", config.num_hidden_layers)
+        });
+        if let Some(reason) = config.fault().or(few) {
+            return Err(ModelError::Unfit { label: weights.label().to_owned(), reason });
         }
-        let (size, root) = (config.size(), source.weights());
-        let hidden = size.hidden;
-        let prefixed = root.has("vision_model.embeddings.class_embedding");
-        let weights = if prefixed { root.pp("vision_model") } else { root.clone() };
-        let embeddings = weights.pp("embeddings");
+        let size = Size { layers, ..config.size() };
+        let (hidden, embeddings) = (size.hidden, weights.pp("embeddings"));
         let kernel = [hidden, config.num_channels, config.patch_size, config.patch_size];
         let kernel = embeddings.get("patch_embedding.weight", &kernel)?.flatten_from(1)?;
-        let encoder = Self {
+        Ok(Self {
             class: embeddings.get("class_embedding", &[hidden])?,
             patches: Linear::new(kernel, None),
             positions: embeddings.get("position_embedding.weight", &[config.tokens(), hidden])?,
             norm_in: layer_norm(hidden, size.eps, &weights.pp(NORM_IN))?,
             transformer: Transformer::load(&size, &weights.pp("encoder"))?,
-            norm_out: layer_norm(hidden, size.eps, &weights.pp("post_layernorm"))?,
-            projection: linear_no_bias(hidden, config.projection_dim, &root.pp("visual_projection"))?,
             config: config.clone(),
-        };
-        source.finish("a CLIP image encoder with projection", |name| {
-            name.ends_with("position_ids") || name.starts_with("text_") || name == "logit_scale"
-        })?;
-        Ok(encoder)
+        })
     }
 
     /// Its configuration.
@@ -151,11 +153,20 @@ impl VisionEncoder {
         &self.config
     }
 
-    /// Encodes pictures as [`super::preprocess`] prepares them: (batch, channels, side, side).
+    /// The input and every layer's output, (batch, tokens, hidden), the class token first, for pictures as
+    /// [`super::preprocess`] prepares them: (batch, channels, side, side).
     ///
     /// # Errors
     /// [`ModelError::Input`] for another shape, and failures of the device.
-    pub fn forward(&self, pictures: &Tensor) -> Result<VisionOutput> {
+    pub fn forward(&self, pictures: &Tensor) -> Result<Vec<Tensor>> {
+        self.states(pictures, |_| true)
+    }
+
+    /// As [`VisionTower::forward`], but only the states whose number `is_wanted`, in their order; 0 is the first layer's input.
+    ///
+    /// # Errors
+    /// As [`VisionTower::forward`].
+    pub fn states(&self, pictures: &Tensor, is_wanted: impl Fn(usize) -> bool) -> Result<Vec<Tensor>> {
         let VisionConfig { num_channels, image_size, .. } = self.config;
         if !matches!(*pictures.dims(), [batch, c, h, w] if batch > 0 && c == num_channels && h == image_size && w == image_size)
         {
@@ -169,10 +180,7 @@ impl VisionEncoder {
         let patches = self.patches.forward(&self.patched(&pictures)?)?;
         let class = self.class.reshape((1, 1, ()))?.repeat((batch, 1, 1))?;
         let tokens = Tensor::cat(&[class, patches], 1)?.broadcast_add(&self.positions)?;
-        let hidden_states = self.transformer.forward(self.norm_in.forward(&tokens)?, None)?;
-        let last = hidden_states.last().unwrap_or(&tokens);
-        let class = self.norm_out.forward(&last.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
-        Ok(VisionOutput { image_embeds: self.projection.forward(&class)?, hidden_states })
+        Ok(self.transformer.states(self.norm_in.forward(&tokens)?, None, is_wanted)?)
     }
 
     /// (batch, channels, side, side) to (batch, patches, channels * patch_size * patch_size); what is left at the right and
@@ -184,5 +192,52 @@ impl VisionEncoder {
         let split = whole.reshape(&[whole.dim(0)?, channels, count, size, count, size])?;
         let split = split.permute([0, 2, 4, 1, 3, 5])?.contiguous()?;
         split.reshape((whole.dim(0)?, count * count, channels * size * size))
+    }
+}
+
+/// An image encoder with its projection.
+pub struct VisionEncoder {
+    tower: VisionTower,
+    norm_out: LayerNorm,
+    projection: Linear,
+}
+
+impl VisionEncoder {
+    /// Builds it from `source`, which may be a whole CLIP: the tensors of its text encoder are left alone. Names are taken
+    /// with the prefix `vision_model.` and without.
+    ///
+    /// # Errors
+    /// [`ModelError::Keys`], [`ModelError::Shape`] or [`ModelError::Value`] for a source that is no such encoder, and
+    /// [`ModelError::Unfit`] for a configuration that describes none.
+    pub fn load(source: &Source, config: &VisionConfig) -> Result<Self> {
+        let (size, root) = (config.size(), source.weights());
+        let prefixed = root.has("vision_model.embeddings.class_embedding");
+        let weights = if prefixed { root.pp("vision_model") } else { root.clone() };
+        let encoder = Self {
+            tower: VisionTower::load(&weights, config, config.num_hidden_layers)?,
+            norm_out: layer_norm(size.hidden, size.eps, &weights.pp("post_layernorm"))?,
+            projection: linear_no_bias(size.hidden, config.projection_dim, &root.pp("visual_projection"))?,
+        };
+        source.finish("a CLIP image encoder with projection", |name| {
+            name.ends_with("position_ids") || name.starts_with("text_") || name == "logit_scale"
+        })?;
+        Ok(encoder)
+    }
+
+    /// Its configuration.
+    pub const fn config(&self) -> &VisionConfig {
+        self.tower.config()
+    }
+
+    /// Encodes pictures as [`super::preprocess`] prepares them: (batch, channels, side, side).
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] for another shape, and failures of the device.
+    pub fn forward(&self, pictures: &Tensor) -> Result<VisionOutput> {
+        let hidden_states = self.tower.forward(pictures)?;
+        // There are at least two: a transformer has a layer.
+        let last = &hidden_states[hidden_states.len() - 1];
+        let class = self.norm_out.forward(&last.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)?;
+        Ok(VisionOutput { image_embeds: self.projection.forward(&class)?, hidden_states })
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use image::{Rgb, RgbImage};
 
 /// float32 in [-1, 1) with 2^24 levels: SplitMix64 at the FNV-1a hash of the name, plus the index.
 pub fn uniform(name: &str, count: usize) -> Vec<f32> {
@@ -24,6 +25,16 @@ fn unit(state: u64) -> f32 {
 pub fn noise(name: &str, shape: &[usize]) -> Tensor {
     let values = uniform(name, shape.iter().product()).into_iter().map(|u| u * 1.75).collect();
     tensor(values, shape)
+}
+
+/// A picture: noise over a coarse pattern of full contrast, so that a filter over- and undershoots.
+pub fn picture(name: &str, height: u32, width: u32) -> RgbImage {
+    let levels = uniform(name, (height * width * 3) as usize);
+    RgbImage::from_fn(width, height, |x, y| {
+        let pattern = if (y / 5 + x / 7) % 2 == 0 { 0 } else { 195 };
+        let at = ((y * width + x) * 3) as usize;
+        Rgb([0, 1, 2].map(|c| (levels[at + c] * 30.0 + 30.0) as u8 + pattern))
+    })
 }
 
 /// A parameter: matrices and kernels u / sqrt(fan in); vectors called weight 1 + u / 8; other vectors u / 8.

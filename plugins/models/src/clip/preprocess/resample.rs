@@ -1,5 +1,5 @@
 //! Bicubic resampling of 8-bit pictures as Pillow's `Image.resize(..., BICUBIC)`: the kernel widens where a picture shrinks
-//! (antialiasing), rows first, then columns, weights in fixed point with 22 bits, the result of each pass rounded to 8 bits.
+//! (antialiasing), rows and columns in two passes, weights in fixed point with 22 bits, each pass rounded to 8 bits.
 //!
 //! Keys, "Cubic convolution interpolation for digital image processing" (1981), with a = -1/2.
 
@@ -9,10 +9,26 @@ use rayon::prelude::*;
 /// Bits behind the point of a weight: 8-bit values times weights, and their sum, fit 32 bits.
 const BITS: u32 = 32 - 8 - 2;
 
-/// Resamples `picture` to `width` x `height` pixels, equal to Pillow's result in every value. No side may be 0.
+/// Resamples `picture` to `width` x `height` pixels, equal to the result of Pillow 13 in every value. No side may be 0.
 pub fn resize_bicubic(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    let wide = if picture.width() == width { picture.clone() } else { resize_rows(picture, width) };
-    if wide.height() == height { wide } else { resize_columns(&wide, height) }
+    let across = |picture: &RgbImage| {
+        if picture.width() == width { picture.clone() } else { resize_rows(picture, width) }
+    };
+    let down = |picture: &RgbImage| {
+        if picture.height() == height { picture.clone() } else { resize_columns(picture, height) }
+    };
+    if goes_down_first(picture.dimensions(), (width, height)) {
+        across(&down(picture))
+    } else {
+        down(&across(picture))
+    }
+}
+
+/// Pillow 13 resamples columns first where that leaves less to do, which shows in the last bits: each pass rounds. Found by
+/// trying 4000 pairs of sizes on Pillow 13.0.0; older versions always resample rows first.
+fn goes_down_first((from_width, from_height): (u32, u32), (width, height): (u32, u32)) -> bool {
+    let lost = |from: u32, to: u32| i64::from(from) - i64::from(to);
+    lost(from_height, height) > 2 * lost(from_width, width).max(0)
 }
 
 fn resize_rows(picture: &RgbImage, width: u32) -> RgbImage {
