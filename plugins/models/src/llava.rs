@@ -5,5 +5,8 @@
 //!
 //! Liu et al., "Visual Instruction Tuning" (2023) and "Improved Baselines with Visual Instruction Tuning" (2023).
 
+pub mod features;
 pub mod grid;
 pub mod image;
+pub mod pack;
+pub mod projector;
