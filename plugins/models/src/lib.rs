@@ -16,6 +16,7 @@ pub mod decoder;
 pub mod efficientnet;
 mod error;
 pub mod generation;
+pub mod language;
 pub mod layers;
 pub mod llava;
 pub mod lora;
