@@ -1,0 +1,148 @@
+//! The reward model of CAIG: two creatives side by side in one picture, a question which of them users prefer, and two linear heads
+//! on the last token's hidden state, one for the side and one for the click-through rates (arXiv 2502.06823, section 3.2).
+//!
+//! What the paper leaves open and is chosen here: the first number of either head belongs to the left creative, the point head's
+//! numbers are rates as they are, and a creative alone is shown beside itself.
+
+mod heads;
+mod questions;
+
+use std::path::Path;
+
+use image::{RgbImage, imageops};
+
+pub use heads::{Heads, Judgement};
+pub use questions::{Question, Questions, Subject};
+
+use super::grid::Extent;
+use super::model::{Llava, LoadOptions};
+use super::prompt::LlavaPrompt;
+use crate::clip::preprocess::resize_bicubic;
+use crate::decoder::Pass;
+use crate::language::{Message, Rendering};
+use crate::{ModelError, Result};
+
+/// Side in pixels that a creative is seen at.
+pub const SIDE: u32 = 512;
+
+/// In which orders a pair is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orders {
+    /// As given: what the paper does.
+    One,
+    /// Also with the sides exchanged, and the mean of both: what is left is no liking for a side.
+    Both,
+}
+
+/// Two creatives of one product.
+#[derive(Clone, Debug)]
+pub struct Pair<'a> {
+    /// The left one.
+    pub left: &'a RgbImage,
+    /// The right one.
+    pub right: &'a RgbImage,
+    /// What is known of the product.
+    pub subject: &'a Subject,
+    /// Chooses among the wordings of the question.
+    pub seed: u64,
+}
+
+/// A LLaVA with the two heads.
+pub struct LlavaReward {
+    llava: Llava,
+    heads: Heads,
+    questions: Questions,
+}
+
+impl LlavaReward {
+    /// Loads a checkpoint with heads: `score.weight` and `sku_ctr_linear_fc.0.weight`, beside a LLaVA in any layout.
+    ///
+    /// # Errors
+    /// [`ModelError::Unfit`] for a LLaVA without heads; else as [`Llava::load`].
+    pub fn load(dir: &Path, options: &LoadOptions, questions: Questions) -> Result<Self> {
+        let (llava, heads) = Llava::load_with(dir, options, false, Heads::load)?;
+        Ok(Self { llava, heads, questions })
+    }
+
+    /// The model under the heads.
+    pub const fn llava(&self) -> &Llava {
+        &self.llava
+    }
+
+    /// The heads.
+    pub const fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    /// Judges pairs, in one pass for each order.
+    ///
+    /// # Errors
+    /// As [`Llava::look`] and [`Llava::prompt`], and [`ModelError::Numerical`] for scores that are none.
+    pub fn compare(&self, pairs: &[Pair], orders: Orders) -> Result<Vec<Judgement>> {
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let straight = self.judge(pairs)?;
+        if orders == Orders::One {
+            return Ok(straight);
+        }
+        let turned: Vec<Pair> =
+            pairs.iter().map(|pair| Pair { left: pair.right, right: pair.left, ..pair.clone() }).collect();
+        let turned = self.judge(&turned)?;
+        Ok(straight.iter().zip(&turned).map(|(one, other)| one.mean(&other.turned())).collect())
+    }
+
+    /// The predicted click-through rate of creatives alone: each is shown beside itself, and both rates are averaged.
+    ///
+    /// # Errors
+    /// As [`LlavaReward::compare`].
+    pub fn rates(&self, creatives: &[(&RgbImage, &Subject, u64)]) -> Result<Vec<f64>> {
+        let pairs: Vec<Pair> = creatives
+            .iter()
+            .map(|&(creative, subject, seed)| Pair { left: creative, right: creative, subject, seed })
+            .collect();
+        let judged = self.compare(&pairs, Orders::One)?;
+        Ok(judged.iter().map(|judgement| (judgement.rates[0] + judgement.rates[1]) / 2.0).collect())
+    }
+
+    /// What the model is shown of a pair: the picture and the prompt.
+    ///
+    /// # Errors
+    /// As [`Llava::render`] and [`Llava::prompt`].
+    pub fn shown(&self, pair: &Pair) -> Result<(RgbImage, LlavaPrompt)> {
+        let picture = side_by_side(pair.left, pair.right)?;
+        let question = self.questions.ask(pair.subject, pair.seed);
+        let text = self.llava.render(&[Message::shown(1, question)], &Rendering::default())?;
+        let (width, height) = picture.dimensions();
+        let prompt = self.llava.prompt(&text, &[Extent { height, width }])?;
+        Ok((picture, prompt))
+    }
+
+    fn judge(&self, pairs: &[Pair]) -> Result<Vec<Judgement>> {
+        let embeds = pairs.iter().map(|pair| {
+            let (picture, prompt) = self.shown(pair)?;
+            self.llava.embed(&prompt, &[self.llava.look(&picture)?])
+        });
+        let embeds = embeds.collect::<Result<Vec<_>>>()?;
+        let hidden = self.llava.hidden(&embeds, Pass::Inference)?;
+        // Rows are filled up on their left: the last column is every row's last token.
+        let last = hidden.narrow(1, hidden.dim(1)? - 1, 1)?.squeeze(1)?;
+        self.heads.judge(&last)
+    }
+}
+
+/// The two creatives in one picture, each [`SIDE`] pixels wide and high.
+///
+/// # Errors
+/// [`ModelError::Image`] for a creative without pixels.
+pub fn side_by_side(left: &RgbImage, right: &RgbImage) -> Result<RgbImage> {
+    let mut picture = RgbImage::new(2 * SIDE, SIDE);
+    for (creative, x) in [(left, 0), (right, i64::from(SIDE))] {
+        let (width, height) = creative.dimensions();
+        if width == 0 || height == 0 {
+            return Err(ModelError::Image { width, height, reason: "it has no pixels".to_owned() });
+        }
+        imageops::replace(&mut picture, &resize_bicubic(creative, SIDE, SIDE), x, 0);
+    }
+    Ok(picture)
+}
