@@ -7,8 +7,11 @@ mod board;
 mod build;
 mod evidence;
 mod format;
+mod grid;
 mod index;
 mod markdown;
+mod optimizers;
+mod ranking;
 mod table;
 
 pub use board::{
@@ -19,5 +22,6 @@ pub use build::leaderboard;
 pub use evidence::{
     Comparison, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options, ReferenceFeatures, Score,
 };
-pub use markdown::to_markdown;
-pub use table::to_table;
+pub use markdown::{optimizers_to_markdown, to_markdown};
+pub use optimizers::{OptimizerBoard, OptimizerEvidence, OptimizerRow, optimizers};
+pub use table::{optimizers_to_table, to_table};

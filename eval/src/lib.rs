@@ -3,6 +3,7 @@
 //! Everything here is pure: no files, no plugins, no clock, no global random numbers. The same input gives the same
 //! bytes on any number of threads. `docs/metrics.md` defines every number.
 
+pub mod bandit;
 pub mod comparison;
 mod error;
 mod fidelity;

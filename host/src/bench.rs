@@ -1,6 +1,6 @@
 //! The bench: a suite in, a ranked board out; resumable, and never computing anything twice.
 //!
-//! Steps: prompts and creatives for each entry, product fidelity, the judges' scores and comparisons, features, and
+//! Steps: the optimizers in their synthetic world, prompts and creatives for each entry, product fidelity, the judges' scores and comparisons, features, and
 //! [`adeval_eval::leaderboard()`]. Each step asks the store what is missing, calls the plugins for that in batches, and
 //! reads the evidence back from the store, so that a resumed run ends with the same bytes as an undisturbed one.
 //!
@@ -13,6 +13,7 @@ mod evidence;
 mod generate;
 mod keys;
 mod measure;
+mod optimize;
 mod plan;
 mod plugins;
 mod pump;
@@ -24,7 +25,9 @@ pub use artifacts::{Artifact, artifacts};
 pub use error::BenchError;
 pub use plugins::{Identity, Installed, OpenComponent, Plugins};
 pub use render::{RenderJob, Rendered, render};
-pub use result::{Difference, EntryCost, RunResult, Session, compare, schema as result_schema};
+pub use result::{
+    Difference, EntryCost, OptimizerResult, RunResult, Session, compare, schema as result_schema,
+};
 
 use crate::products::Matting;
 use crate::store::Store;
@@ -136,7 +139,8 @@ pub fn run(
         plugin_seconds: clock.seconds(),
         computed: store.appended(),
     };
-    let result = result::write(&store, board.clone(), session)?;
+    let optimizers = bench.optimizer_board(&broken)?;
+    let result = result::write(&store, board.clone(), optimizers, session)?;
     let wall_seconds = started.elapsed().as_secs_f64();
     Ok(BenchOutcome {
         board,
@@ -166,19 +170,17 @@ impl Bench<'_> {
     fn compute(&self, rescore: bool) -> Result<Broken, BenchError> {
         let suite = self.plan.suite;
         let mut broken = Broken::new();
+        self.has_something_to_rescore(rescore)?;
+        for optimizer in &self.plan.optimizers {
+            self.optimize(optimizer, &mut broken)?;
+        }
+        if self.plan.entries.is_empty() {
+            return Ok(broken);
+        }
         if !rescore {
             for entry in &self.plan.entries {
                 self.generate(entry, &mut broken)?;
             }
-        }
-        if self.store.appended() == 0
-            && self.plan.entries.iter().all(|e| self.creatives(e).is_empty())
-            && rescore
-        {
-            return Err(BenchError::Incomplete(format!(
-                "{} holds no creative to score; run the bench without --rescore first",
-                self.store.dir().display()
-            )));
         }
         // Fidelity and sheets need the creatives only, and the judges keep this thread waiting for their process.
         std::thread::scope(|scope| {
@@ -192,6 +194,18 @@ impl Bench<'_> {
             measured.and(beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
         Ok(broken)
+    }
+
+    /// A rescore of a suite with entries needs a creative.
+    fn has_something_to_rescore(&self, rescore: bool) -> Result<(), BenchError> {
+        let entries = &self.plan.entries;
+        if rescore && !entries.is_empty() && entries.iter().all(|e| self.creatives(e).is_empty()) {
+            return Err(BenchError::Incomplete(format!(
+                "{} holds no creative to score; run the bench without --rescore first",
+                self.store.dir().display()
+            )));
+        }
+        Ok(())
     }
 
     fn measure(&self, broken: &mut Broken) -> Result<(), BenchError> {

@@ -1,10 +1,12 @@
 //! Suites: what is compared, on which products, by which judges and metrics; a TOML file.
 
+mod bandit;
 mod locate;
 mod names;
 mod steps;
 
 use crate::bench::BenchError;
+pub use bandit::{Bandit, Optimizer};
 pub use locate::find_default;
 pub use names::nearest;
 use schemars::JsonSchema;
@@ -32,7 +34,8 @@ pub struct Suite {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 4096))]
     pub samples: u32,
-    /// What is advertised.
+    /// What is advertised; a suite without entries needs none.
+    #[serde(default)]
     pub products: ProductSource,
     /// The competitors.
     #[serde(rename = "entry", default)]
@@ -40,6 +43,12 @@ pub struct Suite {
     /// The reward models; the first ranks.
     #[serde(rename = "judge", default)]
     pub judges: Vec<Judge>,
+    /// RL optimizers, which are tried in a synthetic world of their own.
+    #[serde(rename = "optimizer", default)]
+    pub optimizers: Vec<Optimizer>,
+    /// How the optimizers are tried.
+    #[serde(default)]
+    pub bandit: Bandit,
     /// The encoder of the distribution metrics.
     #[serde(default)]
     pub embedder: Option<Component>,
@@ -68,7 +77,7 @@ pub struct Suite {
 }
 
 /// Where the products come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductSource {
     /// A `products.json`, an image, or a folder of images; relative to the suite's file.
@@ -166,6 +175,8 @@ impl Suite {
             products: ProductSource { path: products.to_owned(), limit: None },
             entries,
             judges: Vec::new(),
+            optimizers: Vec::new(),
+            bandit: Bandit::default(),
             embedder: None,
             reference: None,
             metrics: Vec::new(),
@@ -209,16 +220,28 @@ impl Suite {
         if !(100..=1_000_000).contains(&self.resamples) {
             return Err(format!("resamples = {}: it must be between 100 and 1000000", self.resamples));
         }
-        if self.entries.is_empty() {
-            return Err("there is no [[entry]]: a suite needs at least one competitor".into());
+        if self.entries.is_empty() && self.optimizers.is_empty() {
+            return Err(
+                "there is no [[entry]]: a suite needs at least one competitor and [products], or an [[optimizer]]"
+                    .into(),
+            );
+        }
+        if !self.entries.is_empty() && self.products.path.as_os_str().is_empty() {
+            return Err("there is no [products] with a path: it says what the entries advertise".into());
         }
         unique("entry", self.entries.iter().map(|e| e.id.as_str()))?;
         unique("judge", self.judges.iter().map(|j| j.id.as_str()))?;
+        unique("optimizer", self.optimizers.iter().map(|o| o.id.as_str()))?;
         self.entries.iter().try_for_each(check_entry)?;
+        self.optimizers.iter().try_for_each(Optimizer::check)?;
+        self.bandit.check()?;
         self.metrics_have_what_they_need()
     }
 
     fn metrics_have_what_they_need(&self) -> Result<(), String> {
+        if self.entries.is_empty() {
+            return Ok(());
+        }
         let judged = self.wants(Metric::WinRate) || self.wants(Metric::PredictedCtr);
         if judged && self.judges.is_empty() {
             return Err(

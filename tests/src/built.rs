@@ -16,6 +16,9 @@ pub const SECOND: &str = "second";
 pub const REAL: [&str; 4] =
     ["template_prompt", "scene_background", "heuristic_reward", "efficientnet_embedder"];
 
+/// The small models that learn, and the preference losses.
+pub const LEARNING: &str = "learning_reference";
+
 /// The program, in a folder without plugins.
 ///
 /// # Panics

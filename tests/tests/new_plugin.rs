@@ -9,14 +9,8 @@ use serde_json::Value;
 use std::fs;
 use std::process::Command;
 
-/// The kinds, and whether each has a place in a bench.
-const KINDS: [(&str, bool); 5] = [
-    ("background-generator", true),
-    ("prompt-generator", true),
-    ("reward-model", true),
-    ("image-embedder", true),
-    ("rl-optimizer", false),
-];
+const KINDS: [&str; 5] =
+    ["background-generator", "prompt-generator", "reward-model", "image-embedder", "rl-optimizer"];
 
 fn name(kind: &str) -> String {
     format!("fresh-{kind}")
@@ -24,7 +18,7 @@ fn name(kind: &str) -> String {
 
 /// Makes a crate of each kind in the folder `crates`, as a person does.
 fn make_all(room: &Room) {
-    for (kind, _) in KINDS {
+    for kind in KINDS {
         let made = room
             .adeval(&format!("plugin new --json --kind {kind} {}", name(kind)))
             .args(["--path", &format!("crates/{}", name(kind)), "--sdk"])
@@ -41,7 +35,7 @@ fn make_all(room: &Room) {
 
 /// Makes them members of one workspace, as their manifests say how, so that they are compiled together.
 fn join(room: &Room) {
-    for (kind, _) in KINDS {
+    for kind in KINDS {
         let manifest = room.path("crates").join(name(kind)).join("Cargo.toml");
         let text = fs::read_to_string(&manifest).unwrap();
         assert_eq!(text.matches("\n[workspace]\n").count(), 1);
@@ -55,7 +49,7 @@ fn join(room: &Room) {
 }
 
 /// Shrinks a crate's suite, leaves out the entry whose plugin the tests do not build, runs it on two products, and gives
-/// its board.
+/// its result.
 fn bench(room: &Room, kind: &str) -> Value {
     let file = room.path("crates").join(name(kind)).join("suite.toml");
     let text = fs::read_to_string(&file).unwrap();
@@ -68,7 +62,7 @@ fn bench(room: &Room, kind: &str) -> Value {
     let ended =
         room.adeval("bench --limit 2 --plugins libraries --runs").arg(&runs).arg(&file).run().with_code(0);
     ended.speaks_plainly();
-    room.run_in(&runs).result()["board"].take()
+    room.run_in(&runs).result()
 }
 
 fn ids<'a>(list: &'a Value, key: &str) -> Vec<&'a str> {
@@ -77,7 +71,7 @@ fn ids<'a>(list: &'a Value, key: &str) -> Vec<&'a str> {
 
 #[test]
 fn crates_of_every_kind_build_pass_their_tests_and_get_into_a_board() {
-    let room = Room::with_plugins(&built::REAL);
+    let room = Room::with_plugins(&[&built::REAL[..], &[built::LEARNING]].concat());
     make_all(&room);
     // One as it is, in a workspace of its own and with the lock file that it came with.
     let alone = room.path("crates").join(name("reward-model"));
@@ -90,21 +84,25 @@ fn crates_of_every_kind_build_pass_their_tests_and_get_into_a_board() {
     assert!(!said.contains("running 0 tests"), "{said}");
     cargo(&crates, &["build", "--release", "--offline"]);
     fs::create_dir(room.path("libraries")).unwrap();
-    for (kind, _) in KINDS {
+    for kind in KINDS {
         let built = library(&name(kind));
         fs::copy(&built, room.path("libraries").join(built.file_name().unwrap())).unwrap();
     }
     are_listed(&room);
-    KINDS.iter().for_each(|(kind, _)| conforms(&room, kind));
-    for (kind, _) in KINDS.iter().filter(|(_, in_bench)| *in_bench) {
-        is_on_the_board(kind, &bench(&room, kind));
+    for kind in KINDS {
+        conforms(&room, kind);
+        let result = bench(&room, kind);
+        match kind {
+            "rl-optimizer" => learns(&name(kind), &result["optimizers"]["board"]),
+            _ => is_on_the_board(kind, &result["board"]),
+        }
     }
 }
 
 /// `plugin list` shows each, with its kind.
 fn are_listed(room: &Room) {
     let list = room.adeval("plugin list --json --plugins libraries").run().with_code(0).json();
-    for (kind, _) in KINDS {
+    for kind in KINDS {
         let found = list["components"].as_array().into_iter().flatten().find(|c| c["name"] == *name(kind));
         assert_eq!(found.map(|c| &c["kind"]), Some(&Value::from(kind)), "{list}");
     }
@@ -142,6 +140,18 @@ fn is_on_the_board(kind: &str, board: &Value) {
         "image-embedder" => assert!(columns.iter().any(|id| id.contains("moments1")), "{columns:?}"),
         _ => assert!(ids(&board["rows"], "entry").contains(&name.as_str()), "{board:#}"),
     }
+}
+
+/// An optimizer stands beside the reference ones, complete, and has learned.
+fn learns(name: &str, board: &Value) {
+    let rows = board["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{board:#}");
+    for row in rows {
+        assert_eq!(row["coverage"]["done"], row["coverage"]["planned"], "{row:#}");
+        let gap = &row["cells"]["gap_closed"];
+        assert!(gap["low"].as_f64() > Some(0.3), "{row:#}");
+    }
+    assert!(ids(&board["rows"], "optimizer").contains(&name), "{board:#}");
 }
 
 #[test]

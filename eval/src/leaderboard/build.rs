@@ -1,11 +1,11 @@
 //! From evidence to a board.
 
-use super::board::{Column, Coverage, Direction, JudgeReport, Leaderboard, PairwiseResult, RankRange, Row};
+use super::board::{Column, Coverage, Direction, JudgeReport, Leaderboard, Row};
 use super::index::{Index, IndexedEntry, IndexedJudge};
+use super::ranking::{self, Pair};
 use super::{Evidence, Options, SCHEMA_VERSION};
 use crate::{
     Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry, frechet_estimate,
-    paired, statistics::multiplicity::holm,
 };
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -59,9 +59,14 @@ pub fn leaderboard(evidence: &Evidence, options: &Options) -> Result<Leaderboard
     incomplete_notes(&index, &judged, &mut notes);
 
     let values = columns.iter().find(|c| c.column.id == primary_column).map(|c| c.values.as_slice());
-    let order = ranking(&index, values);
-    let preferences = primary.map(|p| &judged[p].1);
-    let pairwise = pairwise(&index, &order, &table, preferences, &bootstrap)?;
+    let order = ranking::order(index.entries.len(), values);
+    let met = ranking::meetings(&order, &table);
+    let rates = match primary.map(|p| &judged[p].1) {
+        Some(preferences) => preferences.head_to_head(&met, &bootstrap)?,
+        None => vec![None; met.len()],
+    };
+    let ids: Vec<&str> = index.entries.iter().map(|e| e.id).collect();
+    let pairwise = ranking::compare(&ids, &met, &table, rates, &bootstrap)?;
     let rows =
         order.iter().map(|&e| row(&index.entries[e], e, &columns, values, &pairwise, &index)).collect();
     notes.sort();
@@ -267,54 +272,6 @@ fn incomplete_notes(index: &Index<'_>, judged: &[(&IndexedJudge<'_>, Preferences
     }
 }
 
-/// Entries, best first: by the primary column, then by id; those without a value last.
-fn ranking(index: &Index<'_>, values: Option<&[Option<Estimate>]>) -> Vec<usize> {
-    let value = |e: usize| values.and_then(|v| v[e]).map_or(f64::NEG_INFINITY, |v| v.value);
-    let mut order: Vec<usize> = (0..index.entries.len()).collect();
-    order.sort_by(|&a, &b| value(b).total_cmp(&value(a)).then(a.cmp(&b)));
-    order
-}
-
-type Pair = (usize, usize, PairwiseResult);
-
-fn pairwise(
-    index: &Index<'_>,
-    order: &[usize],
-    table: &ClusterTable,
-    preferences: Option<&Preferences>,
-    bootstrap: &Bootstrap,
-) -> Result<Vec<Pair>> {
-    let mut pairs = Vec::new();
-    for (at, &a) in order.iter().enumerate() {
-        for &b in &order[at + 1..] {
-            if !table.differences(a, b).is_empty() {
-                pairs.push((a, b));
-            }
-        }
-    }
-    let compared = paired::compare(table, &pairs, bootstrap)?;
-    let rates = match preferences {
-        Some(preferences) => preferences.head_to_head(&pairs, bootstrap)?,
-        None => vec![None; pairs.len()],
-    };
-    let corrected = holm(&compared.iter().map(|c| c.p).collect::<Vec<_>>());
-    let results = pairs.iter().zip(compared).zip(rates).zip(corrected);
-    Ok(results
-        .map(|(((&(a, b), paired), win_rate), p_holm)| {
-            let result = PairwiseResult {
-                a: index.entries[a].id.into(),
-                b: index.entries[b].id.into(),
-                win_rate,
-                difference: paired.difference,
-                p: paired.p,
-                p_holm,
-                significant: p_holm < 1.0 - bootstrap.level,
-            };
-            (a, b, result)
-        })
-        .collect())
-}
-
 fn row(
     entry: &IndexedEntry<'_>,
     at: usize,
@@ -328,24 +285,12 @@ fn row(
     Row {
         entry: entry.id.into(),
         description: entry.description.into(),
-        rank: values.filter(|v| v[at].is_some()).map(|v| rank(at, v, pairwise)),
+        rank: values.filter(|v| v[at].is_some()).map(|v| ranking::rank(at, v, pairwise)),
         cells,
         coverage: Coverage { done: entry.items.len(), planned: entry.planned },
         cost: entry.cost,
         failures: index.failures(at),
     }
-}
-
-fn rank(at: usize, values: &[Option<Estimate>], pairwise: &[Pair]) -> RankRange {
-    let ranked = values.iter().flatten().count();
-    let (mut better, mut worse) = (0, 0);
-    for (a, b, result) in pairwise.iter().filter(|(_, _, r)| r.significant) {
-        let a_wins = result.difference.value > 0.0;
-        let (winner, loser) = if a_wins { (*a, *b) } else { (*b, *a) };
-        better += usize::from(loser == at);
-        worse += usize::from(winner == at);
-    }
-    RankRange { best: 1 + better, worst: ranked - worse }
 }
 
 fn judge_report(judge: &IndexedJudge<'_>, preferences: &Preferences) -> JudgeReport {

@@ -1,6 +1,6 @@
 //! Numbers as people read them; shared by the renderers.
 
-use super::board::{Column, Leaderboard, RankRange, Row};
+use super::board::{Column, Coverage, Leaderboard, RankRange};
 use crate::Estimate;
 
 /// A value in its unit: shares of wins and clicks as percent.
@@ -8,6 +8,9 @@ pub fn number(column: &Column, value: f64) -> String {
     match (column.unit.as_str(), column.id.as_str()) {
         ("share", id) if id.starts_with("predicted_ctr") => format!("{:.2}%", 100.0 * value),
         ("share", id) if id.starts_with("win_rate") => format!("{:.1}%", 100.0 * value),
+        ("share", "gap_closed" | "worst_seed" | "regret") => format!("{:.1}%", 100.0 * value),
+        ("creatives", _) => format!("{value:.0}"),
+        ("ms", _) => significant(value),
         ("bytes", _) => format!("{:.0} MiB", value / (1024.0 * 1024.0)),
         ("s", _) if value < 1.0 => format!("{value:.3}"),
         ("log-odds", _) => format!("{value:+.2}"),
@@ -39,9 +42,9 @@ pub fn rank(rank: Option<RankRange>) -> String {
 }
 
 /// `96/96`, and the number of failures when there are any.
-pub fn coverage(row: &Row) -> String {
-    let done = format!("{}/{}", row.coverage.done, row.coverage.planned);
-    match row.failures.len() {
+pub fn coverage(coverage: Coverage, failures: usize) -> String {
+    let done = format!("{}/{}", coverage.done, coverage.planned);
+    match failures {
         0 => done,
         1 => format!("{done}, 1 failure"),
         n => format!("{done}, {n} failures"),

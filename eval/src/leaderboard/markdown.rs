@@ -1,25 +1,17 @@
 //! The board as Markdown.
 
-use super::board::{Column, Direction, Leaderboard};
-use super::format;
+use super::board::{Column, Direction, Leaderboard, PairwiseResult};
+use super::grid::Grid;
+use super::{OptimizerBoard, format};
 use std::fmt::Write;
 
 /// Renders the whole board: ranking, meanings of the columns, paired comparisons, judges, failures, notes.
 pub fn to_markdown(board: &Leaderboard) -> String {
     let mut out = format!("# {}\n\n{}\n\n", escape(&format::title(board)), format::caption(board));
-    ranking(&mut out, board);
-    out += "\n## Columns\n\n";
-    for column in &board.columns {
-        let better = match column.direction {
-            Direction::Higher => "higher is better",
-            Direction::Lower => "lower is better",
-        };
-        line(
-            &mut out,
-            format_args!("- **{}**: {}; {better}.", escape(&column.title), escape(&column.meaning)),
-        );
-    }
-    pairwise(&mut out, board);
+    ranking(&mut out, &Grid::from(board));
+    meanings(&mut out, &board.columns);
+    let primary = board.columns.iter().find(|c| c.id == board.primary_column);
+    pairwise(&mut out, primary, &board.pairwise);
     section(&mut out, "Judges", format::judges(board).into_iter());
     let failures = board.rows.iter().flat_map(|row| {
         row.failures.iter().map(|f| {
@@ -32,13 +24,40 @@ pub fn to_markdown(board: &Leaderboard) -> String {
     out
 }
 
-fn ranking(out: &mut String, board: &Leaderboard) {
+/// Renders the board of optimizers, like [`to_markdown`].
+pub fn optimizers_to_markdown(board: &OptimizerBoard) -> String {
+    let title = super::optimizers::TITLE;
+    let mut out = format!("# {title}\n\n{} {}\n\n", escape(&board.world), board.caption());
+    ranking(&mut out, &Grid::from(board));
+    meanings(&mut out, &board.columns);
+    let primary = board.columns.iter().find(|c| c.id == board.primary_column);
+    pairwise(&mut out, primary, &board.pairwise);
+    let failures = board
+        .rows
+        .iter()
+        .flat_map(|row| row.failures.iter().map(|failure| std::format!("{}: {failure}", row.optimizer)));
+    section(&mut out, "Failures", failures);
+    out
+}
+
+fn meanings(out: &mut String, columns: &[Column]) {
+    *out += "\n## Columns\n\n";
+    for column in columns {
+        let better = match column.direction {
+            Direction::Higher => "higher is better",
+            Direction::Lower => "lower is better",
+        };
+        line(out, format_args!("- **{}**: {}; {better}.", escape(&column.title), escape(&column.meaning)));
+    }
+}
+
+fn ranking(out: &mut String, grid: &Grid<'_>) {
     let arrow = |c: &Column| if c.direction == Direction::Higher { "↑" } else { "↓" };
-    let titles = board.columns.iter().map(|c| std::format!(" {} {} |", escape(&c.title), arrow(c)));
-    line(out, format_args!("| Rank | Entry |{} Done |", titles.collect::<String>()));
-    line(out, format_args!("|---|---|{}---|", "---:|".repeat(board.columns.len())));
-    for row in &board.rows {
-        let cells = board.columns.iter().map(|column| match row.cells.get(&column.id) {
+    let titles = grid.columns.iter().map(|c| std::format!(" {} {} |", escape(&c.title), arrow(c)));
+    line(out, format_args!("| Rank | {} |{} Done |", grid.head, titles.collect::<String>()));
+    line(out, format_args!("|---|---|{}---|", "---:|".repeat(grid.columns.len())));
+    for row in &grid.rows {
+        let cells = grid.columns.iter().map(|column| match row.cells.get(&column.id) {
             None => " - |".to_owned(),
             Some(estimate) => {
                 let interval =
@@ -47,21 +66,18 @@ fn ranking(out: &mut String, board: &Leaderboard) {
             }
         });
         let cells: String = cells.collect();
-        let (rank, done) = (format::rank(row.rank), format::coverage(row));
-        line(out, format_args!("| {rank} | {} |{cells} {done} |", escape(&row.entry)));
+        let rank = format::rank(row.rank);
+        line(out, format_args!("| {rank} | {} |{cells} {} |", escape(row.id), row.done));
     }
 }
 
-fn pairwise(out: &mut String, board: &Leaderboard) {
-    let Some(column) = board.columns.iter().find(|c| c.id == board.primary_column) else { return };
-    if board.pairwise.is_empty() {
-        return;
-    }
+fn pairwise(out: &mut String, column: Option<&Column>, pairs: &[PairwiseResult]) {
+    let Some(column) = column.filter(|_| !pairs.is_empty()) else { return };
     *out += "\n## Paired comparisons\n\n";
     let title = escape(&column.title);
     line(out, format_args!("| A | B | A beats B | {title}, A minus B | p | p (Holm) | verdict |"));
     *out += "|---|---|---:|---:|---:|---:|---|\n";
-    for pair in &board.pairwise {
+    for pair in pairs {
         let percent = |e: &crate::Estimate| match format::interval(column, e) {
             Some(interval) => std::format!("{} {interval}", format::number(column, e.value)),
             None => format::number(column, e.value),

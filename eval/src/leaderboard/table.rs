@@ -1,30 +1,46 @@
 //! The board for a terminal.
 
-use super::board::{Column, Direction, Leaderboard, Row};
-use super::format;
+use super::board::{Column, Direction, Leaderboard};
+use super::grid::{Grid, GridRow};
+use super::{OptimizerBoard, format};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// Renders the ranking for a terminal of `width` columns (at least 60), with the interval below each number; the best
 /// value of a column is bold and the entries that may be first are green when `colour` is on. Strengths are left out
 /// (they say again what the win rate says), and so are, from the right, columns that do not fit; the last line names them.
 pub fn to_table(board: &Leaderboard, width: u16, colour: bool) -> String {
-    let mut columns: Vec<&Column> = board.columns.iter().filter(|c| !c.id.starts_with("strength:")).collect();
+    let texts = [format::caption(board)].into_iter().chain(format::judges(board));
+    let texts = texts.chain(board.notes.iter().map(|note| std::format!("Note: {note}")));
+    page(&format::title(board), &Grid::from(board), texts, width, colour)
+}
+
+/// Renders the board of optimizers, like [`to_table`].
+pub fn optimizers_to_table(board: &OptimizerBoard, width: u16, colour: bool) -> String {
+    let texts = [board.world.clone(), board.caption()].into_iter();
+    page(super::optimizers::TITLE, &Grid::from(board), texts, width, colour)
+}
+
+fn page(
+    title: &str,
+    grid: &Grid<'_>,
+    texts: impl Iterator<Item = String>,
+    width: u16,
+    colour: bool,
+) -> String {
+    let mut columns: Vec<&Column> = grid.columns.iter().filter(|c| !c.id.starts_with("strength:")).collect();
     let width = width.max(60);
     let mut hidden = Vec::new();
-    while columns.len() > 1 && widest(&build(board, &columns, None, false)) > usize::from(width) {
+    while columns.len() > 1 && widest(&build(grid, &columns, None, false)) > usize::from(width) {
         hidden.extend(columns.pop().map(|c| c.title.as_str()));
     }
-    let table = build(board, &columns, Some(width), colour);
-    let mut out = std::format!("{}\n\n", format::title(board));
+    let table = build(grid, &columns, Some(width), colour);
+    let mut out = std::format!("{title}\n\n");
     table.lines().for_each(|line| {
         out.push_str(line.trim_end());
         out.push('\n');
     });
     out.push('\n');
-    let texts = [format::caption(board)].into_iter().chain(format::judges(board));
-    for text in texts.chain(board.notes.iter().map(|note| std::format!("Note: {note}"))) {
-        wrap(&mut out, &text, usize::from(width));
-    }
+    texts.for_each(|text| wrap(&mut out, &text, usize::from(width)));
     if !hidden.is_empty() {
         hidden.reverse();
         wrap(
@@ -44,7 +60,7 @@ fn widest(table: &Table) -> usize {
 }
 
 /// The table; at its natural width without a `width`.
-fn build(board: &Leaderboard, columns: &[&Column], width: Option<u16>, colour: bool) -> Table {
+fn build(grid: &Grid<'_>, columns: &[&Column], width: Option<u16>, colour: bool) -> Table {
     let mut table = Table::new();
     table.load_style(RULED);
     match width {
@@ -61,10 +77,11 @@ fn build(board: &Leaderboard, columns: &[&Column], width: Option<u16>, colour: b
         Cell::new(std::format!("{} {arrow}", c.title.replace(' ', "\n").replace('-', "-\n")))
             .set_alignment(CellAlignment::Right)
     });
-    let header = [Cell::new("Rank"), Cell::new("Entry")].into_iter().chain(titles).chain([Cell::new("Done")]);
+    let header =
+        [Cell::new("Rank"), Cell::new(grid.head)].into_iter().chain(titles).chain([Cell::new("Done")]);
     table.set_header(header.collect::<Vec<_>>());
-    for row in &board.rows {
-        table.add_row(cells(board, columns, row));
+    for row in &grid.rows {
+        table.add_row(cells(grid, columns, row));
     }
     let last = columns.len() + 2;
     table.column_iter_mut().enumerate().for_each(|(at, column)| {
@@ -73,9 +90,9 @@ fn build(board: &Leaderboard, columns: &[&Column], width: Option<u16>, colour: b
     table
 }
 
-fn cells(board: &Leaderboard, columns: &[&Column], row: &Row) -> Vec<Cell> {
+fn cells(grid: &Grid<'_>, columns: &[&Column], row: &GridRow<'_>) -> Vec<Cell> {
     let may_be_first = row.rank.is_some_and(|r| r.best == 1);
-    let entry = Cell::new(&row.entry);
+    let entry = Cell::new(row.id);
     let mut cells =
         vec![Cell::new(format::rank(row.rank)), if may_be_first { entry.fg(Color::Green) } else { entry }];
     for column in columns {
@@ -89,19 +106,19 @@ fn cells(board: &Leaderboard, columns: &[&Column], row: &Row) -> Vec<Cell> {
                     }
                     None => value,
                 };
-                let best = best(board, column) == Some(estimate.value);
+                let best = best(grid, column) == Some(estimate.value);
                 if best { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) }
             }
         };
         cells.push(cell.set_alignment(CellAlignment::Right));
     }
-    let done = Cell::new(format::coverage(row).replace(", ", "\n"));
-    cells.push(if row.failures.is_empty() { done } else { done.fg(Color::Yellow) });
+    let done = Cell::new(row.done.replace(", ", "\n"));
+    cells.push(if row.failed { done.fg(Color::Yellow) } else { done });
     cells
 }
 
-fn best(board: &Leaderboard, column: &Column) -> Option<f64> {
-    let values = board.rows.iter().filter_map(|row| Some(row.cells.get(&column.id)?.value));
+fn best(grid: &Grid<'_>, column: &Column) -> Option<f64> {
+    let values = grid.rows.iter().filter_map(|row| Some(row.cells.get(&column.id)?.value));
     match column.direction {
         Direction::Higher => values.max_by(f64::total_cmp),
         Direction::Lower => values.min_by(f64::total_cmp),

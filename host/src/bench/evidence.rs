@@ -30,13 +30,14 @@ impl Bench<'_> {
         for judge in &self.plan.judges {
             judges.push(self.judge_evidence(judge, &made, &mut entries));
         }
-        let of_entries: Vec<&str> = self
+        let of_rows: Vec<&str> = self
             .plan
             .entries
             .iter()
             .flat_map(|e| [e.prompt.user.as_str(), e.background.user.as_str()])
+            .chain(self.plan.optimizers.iter().map(|o| o.component.user.as_str()))
             .collect();
-        let others = broken.iter().filter(|(user, _)| !of_entries.contains(&user.as_str()));
+        let others = broken.iter().filter(|(user, _)| !of_rows.contains(&user.as_str()));
         notes.extend(others.map(|(user, error)| format!("{user} could not be opened: {error}")));
         let good = self.plan.products.iter().map(|p| p.product.id.clone());
         let products = good.chain(self.plan.bad.iter().map(|b| b.id.clone())).collect();

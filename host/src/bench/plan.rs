@@ -5,7 +5,7 @@ use super::requests::{background_seed, prompt_seed};
 use super::{BenchError, Services};
 use crate::products::{self, Products};
 use crate::store::{ComponentUse, FORMAT_VERSION, RunManifest};
-use crate::suite::{Component, Entry, Judge, Metric, Suite};
+use crate::suite::{Component, Entry, Judge, Metric, Optimizer, Suite};
 use adeval_eval::leaderboard::Options;
 use adeval_sdk::{Determinism, Environment, Kind, Placement, PluginError, Product};
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ pub struct Plan<'a> {
     pub bad: Vec<products::BadProduct>,
     pub entries: Vec<PlannedEntry<'a>>,
     pub judges: Vec<PlannedJudge<'a>>,
+    pub optimizers: Vec<PlannedOptimizer<'a>>,
     pub embedder: Option<PlannedComponent>,
     /// Files of the reference set with the hash of their bytes.
     pub references: Vec<(PathBuf, String)>,
@@ -38,6 +39,11 @@ pub struct PlannedEntry<'a> {
 
 pub struct PlannedJudge<'a> {
     pub judge: &'a Judge,
+    pub component: PlannedComponent,
+}
+
+pub struct PlannedOptimizer<'a> {
+    pub optimizer: &'a Optimizer,
     pub component: PlannedComponent,
 }
 
@@ -129,6 +135,14 @@ impl<'a> Plan<'a> {
                 });
             }
         }
+        let mut optimizers = Vec::new();
+        for optimizer in &suite.optimizers {
+            let user = format!("optimizer \"{}\"", optimizer.id);
+            optimizers.push(PlannedOptimizer {
+                optimizer,
+                component: component(Kind::RlOptimizer, user, &optimizer.component())?,
+            });
+        }
         let mut embedder = None;
         let mut references = Vec::new();
         if suite.wants(Metric::FrechetDistance)
@@ -139,7 +153,11 @@ impl<'a> Plan<'a> {
         }
         let source = suite.resolve(&suite.products.path);
         let limit = limit.or(suite.products.limit);
-        let Products { good, bad, warnings } = products::load(&source, limit, services.matting)?;
+        let Products { good, bad, warnings } = if entries.is_empty() {
+            Products::default()
+        } else {
+            products::load(&source, limit, services.matting)?
+        };
         bad.iter().for_each(|b| services.progress.warn(&format!("{}; it is left out", b.message)));
         warnings.iter().for_each(|w| services.progress.warn(w));
         if !bad.is_empty() {
@@ -153,7 +171,7 @@ impl<'a> Plan<'a> {
         }
         let hashed = |product: Product| PlannedProduct { hash: product_hash(&product), product };
         let products = good.into_iter().map(hashed).collect();
-        Ok(Self { suite, limit, products, bad, entries, judges, embedder, references, notes })
+        Ok(Self { suite, limit, products, bad, entries, judges, optimizers, embedder, references, notes })
     }
 
     /// `<suite>-<8 hex of all that the creatives depend on>`: metrics and judges may change within a run.
@@ -174,6 +192,7 @@ impl<'a> Plan<'a> {
     pub fn manifest(&self) -> RunManifest {
         let entries = self.entries.iter().flat_map(|e| [&e.prompt, &e.background]);
         let used = entries.chain(self.judges.iter().map(|j| &j.component)).chain(&self.embedder);
+        let used = used.chain(self.optimizers.iter().map(|o| &o.component));
         RunManifest {
             format_version: FORMAT_VERSION,
             adeval_version: env!("CARGO_PKG_VERSION").into(),
@@ -207,6 +226,16 @@ impl<'a> Plan<'a> {
         let settings = format!("{} {:?} {:?} {}", self.suite.samples, p.temperature, p.top_p, p.max_tokens);
         let seed = prompt_seed(self.suite, &product.product).to_string();
         key(&["prompt", &entry.prompt.usage.fingerprint, &product.hash, &settings, &seed])
+    }
+
+    /// The key of what an optimizer makes of one seed.
+    pub fn optimizer_key(&self, planned: &PlannedOptimizer<'_>, number: u32) -> String {
+        let settings = format!(
+            "{} {:?} {}",
+            self.suite.seed, planned.optimizer.learning_rate, self.suite.bandit.creatives
+        );
+        let fingerprint = &planned.component.usage.fingerprint;
+        key(&["optimizer", adeval_eval::bandit::VERSION, fingerprint, &settings, &number.to_string()])
     }
 
     pub fn creative_key(

@@ -42,6 +42,15 @@ background = { plugin = "flat", parameters = { level = 220 } }
 [[judge]]
 id = "bright"
 plugin = "bright"
+[[optimizer]]
+id = "advantage"
+plugin = "advantage"
+[[optimizer]]
+id = "idle"
+plugin = "idle"
+[bandit]
+seeds = 3
+creatives = 160
 [embedder]
 plugin = "mean"
 [reference]
@@ -87,7 +96,9 @@ fn a_bench_ranks_measures_and_writes_everything() {
     assert_eq!(run.result.as_ref(), Some(&outcome.result));
     let listed = crate::store::list(&dir.path().join("runs")).unwrap();
     assert_eq!((listed.len(), listed[0].leader.as_deref()), (1, Some("light")));
-    assert!(compare(&outcome.result, &outcome.result).iter().all(|d| d.difference == 0.0));
+    let differences = compare(&outcome.result, &outcome.result);
+    assert!(differences.iter().all(|d| d.difference == 0.0));
+    assert!(differences.iter().any(|d| (&*d.entry, &*d.column) == ("idle", "gap_closed")));
 }
 
 #[test]
@@ -123,6 +134,8 @@ fn a_run_that_was_stopped_anywhere_ends_with_the_same_bytes() {
         std::fs::write(&log, records).unwrap();
         let resumed = bench(&suite, &options, &Toys::default()).unwrap();
         assert_eq!(board_bytes(&resumed), board_bytes(&whole), "stopped at call {stop_at}");
+        let optimizers = |outcome: &BenchOutcome| outcome.result.optimizers.clone().map(|o| o.board);
+        assert_eq!(optimizers(&resumed), optimizers(&whole), "stopped at call {stop_at}");
     }
 }
 
@@ -159,6 +172,55 @@ fn a_component_that_cannot_be_opened_costs_its_row() {
     suite.entries[1].background.plugin = "flot".into();
     let error = bench(&suite, &options(dir.path(), "runs"), &Toys::default()).unwrap_err().to_string();
     assert!(error.starts_with("entry \"light\": background:") && error.contains("\"flot\""), "{error}");
+}
+
+#[test]
+fn optimizers_have_a_board_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut suite = suite(dir.path());
+    suite.bandit.creatives = 1600;
+    let alone = Suite { entries: Vec::new(), products: Default::default(), ..suite.clone() };
+    for (suite, runs) in [(suite, "runs"), (alone, "alone")] {
+        let options = options(dir.path(), runs);
+        let outcome = bench(&suite, &options, &Toys::default()).unwrap();
+        let result = outcome.result.optimizers.as_ref().unwrap();
+        let rows = &result.board.rows;
+        assert_eq!(rows.iter().map(|r| r.optimizer.as_str()).collect::<Vec<_>>(), ["advantage", "idle"]);
+        assert!(rows[0].cells["gap_closed"].value > 0.3, "{rows:?}");
+        assert_eq!((rows[1].cells["gap_closed"].value, rows[1].cells["regret"].value), (0.0, 1.0));
+        assert_eq!(rows[1].coverage, adeval_eval::leaderboard::Coverage { done: 3, planned: 3 });
+        assert!(result.milliseconds_per_step["idle"] > 0.0);
+        let markdown = std::fs::read_to_string(outcome.run_dir.join("LEADERBOARD.md")).unwrap();
+        assert!(markdown.contains("# Optimizers (synthetic world)") && markdown.contains("| advantage |"));
+        assert_eq!(markdown.contains("| light |"), runs == "runs", "{markdown}");
+        let again = bench(&suite, &options, &Toys::default()).unwrap();
+        assert_eq!((again.computed, &again.result), (0, &outcome.result));
+    }
+    let listed = crate::store::list(&dir.path().join("alone")).unwrap();
+    assert_eq!(listed[0].leader.as_deref(), Some("advantage"));
+}
+
+#[test]
+fn an_optimizer_that_fails_costs_its_own_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut suite = suite(dir.path());
+    suite.optimizers[1].plugin = "broken".into();
+    suite.optimizers.push(crate::suite::Optimizer {
+        id: "greedy".into(),
+        parameters: serde_json::from_str(r#"{ "level": 5 }"#).unwrap(),
+        ..suite.optimizers[0].clone()
+    });
+    let outcome = bench(&suite, &options(dir.path(), "runs"), &Toys::default()).unwrap();
+    let rows = &outcome.result.optimizers.as_ref().unwrap().board.rows;
+    let row = |id: &str| rows.iter().find(|row| row.optimizer == id).unwrap();
+    assert_eq!(row("advantage").coverage.done, 3);
+    assert!(row("idle").rank.is_none() && row("idle").failures[0].contains("no weights"));
+    // 160 answers leave fewer than ten steps of 5 answers in 8 contexts.
+    assert!(
+        row("greedy").failures[2].starts_with("seed 2: ") && row("greedy").failures[0].contains("10 steps")
+    );
+    assert_eq!(outcome.result.failures().count(), 4);
+    assert!(outcome.board.rows.iter().all(|row| row.failures.is_empty()) && outcome.board.notes.is_empty());
 }
 
 #[test]

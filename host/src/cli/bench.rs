@@ -86,7 +86,7 @@ pub fn go(
         output::print(&page(&outcome))?;
     }
     tell_failures(&outcome);
-    let failed = outcome.board.rows.iter().any(|row| !row.failures.is_empty());
+    let failed = outcome.result.failures().next().is_some();
     Ok(Finish::with_failures(failed || outcome.unusable_products > 0))
 }
 
@@ -94,16 +94,10 @@ pub fn go(
 const FAILURES_TOLD: usize = 5;
 
 fn tell_failures(outcome: &BenchOutcome) {
-    let failures: Vec<_> = outcome
-        .board
-        .rows
-        .iter()
-        .flat_map(|row| row.failures.iter().map(|failure| (&row.entry, failure)))
-        .collect();
-    for (entry, failure) in failures.iter().take(FAILURES_TOLD) {
-        let whole = failure.product.is_empty();
-        let of = if whole { String::new() } else { format!(", product \"{}\"", failure.product) };
-        output::warn(&format!("{entry}{of}: {}", failure.message));
+    let failures: Vec<_> = outcome.result.failures().collect();
+    for (entry, product, message) in failures.iter().take(FAILURES_TOLD) {
+        let of = product.map_or_else(String::new, |product| format!(", product \"{product}\""));
+        output::warn(&format!("{entry}{of}: {message}"));
     }
     if let Some(more) = failures.len().checked_sub(FAILURES_TOLD).filter(|more| *more > 0) {
         output::warn(&format!("{more} more failures are in {}/result.json", outcome.run_dir.display()));
@@ -121,7 +115,7 @@ fn as_json(outcome: &BenchOutcome) -> Result<serde_json::Value, Stop> {
 }
 
 fn page(outcome: &BenchOutcome) -> String {
-    let board = adeval_eval::leaderboard::to_table(&outcome.board, output::width(), output::colour());
+    let board = outcome.result.to_table(output::width(), output::colour());
     let dir = outcome.run_dir.display();
     let spent = if outcome.computed == 0 {
         format!("Everything was there; nothing was computed ({:.1} s).", outcome.wall_seconds)
@@ -133,5 +127,7 @@ fn page(outcome: &BenchOutcome) -> String {
             100.0 * outcome.share_outside_plugins
         )
     };
-    format!("{board}\n{spent}\nContact sheets: {dir}/sheets\nAll of the run: {dir}\n")
+    let sheets =
+        if outcome.board.rows.is_empty() { String::new() } else { format!("Contact sheets: {dir}/sheets\n") };
+    format!("{board}\n{spent}\n{sheets}All of the run: {dir}\n")
 }

@@ -155,8 +155,7 @@ fn show(run: &Run, session: Session) -> Result<Finish, Stop> {
     page = page + "\n" + &output::table(["USED FOR", "COMPONENT", "LIBRARY", "LICENCE"], components) + "\n";
     match &run.result {
         Some(result) => {
-            page +=
-                &adeval_eval::leaderboard::to_table(&result.full_board(), output::width(), output::colour());
+            page += &result.to_table(output::width(), output::colour());
         }
         None => page += "It is unfinished: `adeval runs resume` goes on with it.\n",
     }

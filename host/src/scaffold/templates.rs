@@ -10,8 +10,7 @@ struct Kit {
     tests: &'static str,
     /// Three parts with lines `---` between them: what it does, how to use it, where to change it.
     readme: &'static str,
-    /// None for a kind that has no place in a bench.
-    suite: Option<&'static str>,
+    suite: &'static str,
     pixels: Pixels,
 }
 
@@ -24,31 +23,25 @@ enum Pixels {
 }
 
 macro_rules! kit {
-    ($kind:literal, $suite:expr, $pixels:expr) => {
+    ($kind:literal, $pixels:expr) => {
         Kit {
             library: include_str!(concat!("templates/", $kind, "/lib.rs")),
             tests: include_str!(concat!("templates/", $kind, "/tests.rs")),
             readme: include_str!(concat!("templates/", $kind, "/README.part.md")),
-            suite: $suite,
+            suite: include_str!(concat!("templates/", $kind, "/suite.toml")),
             pixels: $pixels,
         }
-    };
-}
-
-macro_rules! suite {
-    ($kind:literal) => {
-        Some(include_str!(concat!("templates/", $kind, "/suite.toml")))
     };
 }
 
 fn kit(kind: Kind) -> Kit {
     use Pixels::{Everywhere, InTests, Nowhere};
     match kind {
-        Kind::PromptGenerator => kit!("prompt-generator", suite!("prompt-generator"), InTests),
-        Kind::BackgroundGenerator => kit!("background-generator", suite!("background-generator"), Everywhere),
-        Kind::RewardModel => kit!("reward-model", suite!("reward-model"), InTests),
-        Kind::RlOptimizer => kit!("rl-optimizer", None, Nowhere),
-        Kind::ImageEmbedder => kit!("image-embedder", suite!("image-embedder"), InTests),
+        Kind::PromptGenerator => kit!("prompt-generator", InTests),
+        Kind::BackgroundGenerator => kit!("background-generator", Everywhere),
+        Kind::RewardModel => kit!("reward-model", InTests),
+        Kind::RlOptimizer => kit!("rl-optimizer", Nowhere),
+        Kind::ImageEmbedder => kit!("image-embedder", InTests),
     }
 }
 
@@ -105,14 +98,14 @@ pub(super) fn render(blanks: &Blanks<'_>) -> Vec<(PathBuf, String)> {
             .replace("{{products}}", &blanks.products)
             .replace("{{reference}}", &blanks.reference)
     };
-    let mut files = vec![
+    let files = [
         ("Cargo.toml", MANIFEST),
         ("README.md", README),
         (".gitignore", IGNORED),
         ("src/lib.rs", kit.library),
         ("src/tests.rs", kit.tests),
         (".github/workflows/ci.yml", CI),
+        ("suite.toml", kit.suite),
     ];
-    files.extend(kit.suite.map(|text| ("suite.toml", text)));
     files.into_iter().map(|(file, text)| (file.into(), fill(text))).collect()
 }

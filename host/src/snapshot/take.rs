@@ -1,7 +1,7 @@
 //! A snapshot of what a suite gives now.
 
 use super::{FORMAT_VERSION, ImageOf, Manifest, Snapshot, SnapshotError, metrics};
-use crate::bench::{self, Artifact, BenchOptions, Services};
+use crate::bench::{self, Artifact, BenchError, BenchOptions, Services};
 use crate::suite::Suite;
 use adeval_sdk::testkit::machine_class;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -29,6 +29,11 @@ pub fn take(
     run_dir: &Path,
     services: &Services<'_>,
 ) -> Result<Taken, SnapshotError> {
+    if suite.entries.is_empty() {
+        let message =
+            format!("{}: a snapshot is of entries, and there is no [[entry]]", suite.file.display());
+        return Err(BenchError::Suite(message).into());
+    }
     let products = suite.products.limit.map_or(products, |limit| limit.min(products));
     let options =
         BenchOptions { run_dir: Some(run_dir.to_owned()), limit: Some(products), ..BenchOptions::default() };

@@ -19,7 +19,7 @@ pub struct RunSummary {
     pub records: usize,
     /// Whether it has a board.
     pub finished: bool,
-    /// The best entry of the board.
+    /// The best entry of the board, or the best optimizer where there is no entry.
     pub leader: Option<String>,
     /// Last change, in seconds since 1970.
     pub modified: u64,
@@ -53,13 +53,12 @@ pub fn list(root: &Path) -> Result<Vec<RunSummary>, BenchError> {
         let dir = entry.map_err(BenchError::read(root))?.path();
         let Ok(run) = open_read(&dir) else { continue };
         let modified = std::fs::metadata(dir.join("records.jsonl")).and_then(|m| m.modified());
-        let board = run.result.as_ref().map(|r| &r.board);
         runs.push(RunSummary {
             name: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             suite: run.manifest.suite.clone(),
             records: run.records,
             finished: run.result.is_some(),
-            leader: board.and_then(|b| b.rows.first()).map(|row| row.entry.clone()),
+            leader: run.result.as_ref().and_then(RunResult::leader).map(str::to_owned),
             modified: modified.ok().map_or(0, seconds),
             dir,
         });

@@ -44,11 +44,13 @@ pub enum Outcome {
     Features(usize),
     /// Name of an encoder.
     Encoder(String),
+    /// What became of a policy under an optimizer.
+    Learned(adeval_eval::bandit::Learning),
     /// Largest resident memory of an entry's plugins in bytes.
     Memory(u64),
     /// The step failed.
     Failed {
-        /// `prompt`, `background`, `judge`, `embed`.
+        /// `prompt`, `background`, `judge`, `embed`, `optimizer`.
         stage: String,
         /// Why.
         error: PluginError,

@@ -14,6 +14,8 @@ id = "j"
 plugin = "j"
 "#;
 
+const OPTIMIZERS: &str = "name = \"t\"\n[[optimizer]]\nid = \"o\"\nplugin = \"dpo\"\n";
+
 fn message(text: &str) -> String {
     Suite::parse(text, Path::new("dir/s.toml")).unwrap_err().to_string()
 }
@@ -47,6 +49,11 @@ fn absurd_suites_are_refused_in_one_sentence() {
         (GOOD.replace("win-rate", "frechet-distance"), "[embedder]"),
         ("name = \"t\"\nproducts = { path = \"p\" }".into(), "no [[entry]]"),
         ("name = \"t\"".into(), "products"),
+        (GOOD.replace("path = \"products.json\"", ""), "s.toml:"),
+        (GOOD.replace("[products]\npath = \"products.json\"\n", ""), "no [products]"),
+        (format!("{OPTIMIZERS}learning_rate = 0.0"), "learning_rate must be above 0"),
+        (format!("{OPTIMIZERS}[bandit]\nseeds = 1"), "bandit.seeds = 1"),
+        (format!("{OPTIMIZERS}[bandit]\ncreatives = 10"), "bandit.creatives = 10"),
         ("name = [".into(), "s.toml:1"),
     ];
     for (text, needle) in cases {
@@ -59,6 +66,15 @@ fn absurd_suites_are_refused_in_one_sentence() {
         "[[entry]]\nid = \"a\"\nprompt = { plugin = \"p\" }\nbackground = { plugin = \"b\" }\n[[judge]]",
     );
     assert!(message(&twice).contains("two entry tables have the id \"a\""));
+}
+
+#[test]
+fn optimizers_need_neither_products_nor_entries() {
+    let suite = Suite::parse(OPTIMIZERS, Path::new("s.toml")).unwrap();
+    assert_eq!(
+        (suite.optimizers[0].learning_rate, suite.bandit.seeds, suite.bandit.creatives),
+        (0.05, 20, 6400)
+    );
 }
 
 #[test]

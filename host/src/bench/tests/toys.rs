@@ -2,7 +2,9 @@
 
 use crate::bench::{Identity, OpenComponent, Plugins};
 use crate::products::Matting;
-use adeval_sdk::endpoint::{background_generator, image_embedder, method, prompt_generator, reward_model};
+use adeval_sdk::endpoint::{
+    background_generator, image_embedder, method, prompt_generator, reward_model, rl_optimizer,
+};
 use adeval_sdk::prelude::*;
 use adeval_sdk::{Endpoint, Kind, Message, decode};
 use image::{GrayImage, RgbImage};
@@ -41,6 +43,10 @@ struct Words;
 struct Flat(Level);
 struct Bright;
 struct Mean;
+/// REINFORCE with the group's mean as a baseline; `level` samples a product, 2 at least.
+struct Advantage(Level);
+/// Learns nothing.
+struct Idle;
 
 macro_rules! component {
     ($toy:ident, $id:literal, $parameters:ty, $create:expr) => {
@@ -60,6 +66,8 @@ component!(Words, "words", Level, |_| Words);
 component!(Flat, "flat", Level, Flat);
 component!(Bright, "bright", Level, |_| Bright);
 component!(Mean, "mean", Level, |_| Mean);
+component!(Advantage, "advantage", Level, Advantage);
+component!(Idle, "idle", Level, |_| Idle);
 
 impl PromptGenerator for Words {
     fn generate(&self, request: &PromptRequest, _: &CallContext<'_>) -> Result<Vec<PromptSample>> {
@@ -85,6 +93,36 @@ impl BackgroundGenerator for Flat {
         let placement = product.centered(request.size(), PAPER_SHARE);
         placement.paste(&product.resample(&placement)?, &mut canvas);
         Ok(Creative { image: canvas.into(), placement })
+    }
+}
+
+fn policy_gradient(batch: &PreferenceBatch, scale: f64) -> LossAndGradient {
+    let group = |group: &Vec<SampleEvidence>| {
+        let mean = group.iter().map(|s| s.reward).sum::<f64>() / group.len() as f64;
+        let one = |s: &SampleEvidence| SampleGradient {
+            clean: vec![scale * (mean - s.reward); s.clean.current.len()],
+            corrupted: Vec::new(),
+        };
+        group.iter().map(one).collect()
+    };
+    LossAndGradient { loss: 0.0, groups: batch.groups.iter().map(group).collect(), metrics: [].into() }
+}
+
+impl RlOptimizer for Advantage {
+    fn needs(&self) -> OptimizerNeeds {
+        OptimizerNeeds { samples_per_product: u32::from(self.0.level.max(2)), corruptions: Vec::new() }
+    }
+    fn loss(&self, batch: &PreferenceBatch, _: &CallContext<'_>) -> Result<LossAndGradient> {
+        Ok(policy_gradient(batch, 1.0))
+    }
+}
+
+impl RlOptimizer for Idle {
+    fn needs(&self) -> OptimizerNeeds {
+        OptimizerNeeds { samples_per_product: 2, corruptions: Vec::new() }
+    }
+    fn loss(&self, batch: &PreferenceBatch, _: &CallContext<'_>) -> Result<LossAndGradient> {
+        Ok(policy_gradient(batch, 0.0))
     }
 }
 
@@ -153,7 +191,7 @@ impl OpenComponent for Arc<Watched> {
 
 impl Plugins for Toys {
     fn identify(&self, kind: Kind, component: &str, _: &Value) -> Result<Identity> {
-        if !["words", "flat", "bright", "mean", "broken"].contains(&component) {
+        if !["words", "flat", "bright", "mean", "advantage", "idle", "broken"].contains(&component) {
             return Err(PluginError::invalid_request(format!("there is no {kind} \"{component}\"")));
         }
         Ok(Identity {
@@ -180,6 +218,8 @@ impl Plugins for Toys {
             "words" => prompt_generator(Words::create(level, environment)?),
             "flat" => background_generator(Flat::create(level, environment)?),
             "bright" => reward_model(Bright::create(level, environment)?),
+            "advantage" => rl_optimizer(Advantage::create(level, environment)?),
+            "idle" => rl_optimizer(Idle::create(level, environment)?),
             "mean" => image_embedder(Mean::create(level, environment)?),
             _ => return Err(PluginError::new(ErrorKind::MissingWeights, "there are no weights")),
         };

@@ -87,8 +87,9 @@ fn page(plugin: &NewPlugin, created: &Created, next: &[String; 3]) -> String {
 fn next(plugin: &NewPlugin) -> [String; 3] {
     let adeval = program();
     let last = match plugin.kind {
-        Kind::RlOptimizer => format!("{adeval} plugin inspect {}", plugin.built_file()),
-        Kind::ImageEmbedder => format!("{adeval} bench suite.toml --plugins target/release"),
+        Kind::ImageEmbedder | Kind::RlOptimizer => {
+            format!("{adeval} bench suite.toml --plugins target/release")
+        }
         _ => format!("{adeval} bench suite.toml --plugins target/release --limit 2"),
     };
     [
