@@ -19,6 +19,7 @@ use candle_core::Tensor;
 use crate::decoder::{Decoder, KvCache, Pass};
 use crate::{ModelError, Result};
 pub use options::SamplingOptions;
+pub(crate) use processors::log_prob;
 pub use processors::process;
 use rows::Rows;
 

@@ -68,8 +68,12 @@ impl Facts {
 
     /// A case's decoder with the adapter of the recipe.
     fn adapted(&self, name: &str) -> (Decoder, LoraAdapter) {
+        self.adapted_in(name, DType::F32)
+    }
+
+    fn adapted_in(&self, name: &str, dtype: DType) -> (Decoder, LoraAdapter) {
         let case = &self.cases[name];
-        let mut decoder = case.model.decoder(DType::F32);
+        let mut decoder = case.model.decoder(dtype);
         let Setting { r, lora_alpha, lora_dropout, use_rslora, ref target_modules } = case.setting;
         let config = LoraConfig {
             rank: r,
@@ -144,6 +148,11 @@ fn by_name(gradients: &Gradients) -> BTreeMap<String, Tensor> {
     gradients.iter().map(|(name, gradient)| (name.to_owned(), gradient.clone())).collect()
 }
 
+/// As goldens of a stage.
+fn staged(stage: &str, gradients: &Gradients) -> HashMap<String, Tensor> {
+    gradients.iter().map(|(name, gradient)| (format!("{stage}/{name}"), gradient.clone())).collect()
+}
+
 #[test]
 fn log_probs_and_gradients_are_those_of_peft() {
     let (facts, expected) = (facts(), golden("llm/training.safetensors"));
@@ -175,6 +184,18 @@ fn log_probs_and_gradients_are_those_of_peft() {
             let largest = gradient.abs().and_then(|g| g.max_all()?.to_scalar::<f32>()).expect("a number");
             assert!(largest > 0.0, "{name}: {variable} gets no gradient");
         }
+    }
+}
+
+/// As in the decoder's tests: float64 goes the way of other devices.
+#[test]
+fn gradients_through_candles_operations_are_the_same() {
+    let (facts, expected) = (facts(), golden("llm/training.safetensors"));
+    for name in facts.cases.keys() {
+        let (decoder, _) = facts.adapted_in(name, DType::F64);
+        let (gradients, _) = facts.gradients(&decoder, None, Memory::Inputs);
+        let what = format!("{name}: gradients on candle's operations");
+        compare(&what, &format!("{name}/gradient"), &by_name(&gradients), &expected, 1e-5);
     }
 }
 
@@ -284,9 +305,7 @@ fn gradients_add_up_and_scale() {
             .expect("gradients");
     }
     parts.scale(2.0).expect("a product");
-    for (name, gradient) in whole.iter() {
-        PARITY.relative("example by example", parts.get(name).expect("the same"), gradient, 1e-5);
-    }
+    compare("gradients, example by example", "whole", &by_name(&parts), &staged("whole", &whole), 1e-5);
     parts.clear();
     assert!(parts.is_empty());
 }
@@ -431,11 +450,9 @@ fn adapters_stay_in_float32() {
     let mut half = facts.cases[name].model.decoder(DType::F16);
     half.attach(&adapter).expect("it fits");
     let (found, _) = facts.gradients(&half, None, Memory::Inputs);
-    for (name, gradient) in expected.iter() {
-        let found = found.get(name).expect("the same variables");
-        assert_eq!(found.dtype(), DType::F32);
-        PARITY.relative("gradients through f16 weights", found, gradient, 2e-2);
-    }
+    assert!(found.iter().all(|(_, gradient)| gradient.dtype() == DType::F32));
+    let expected = staged("f32", &expected);
+    compare("gradients through f16 weights", "f32", &by_name(&found), &expected, 2e-2);
 }
 
 #[test]

@@ -2,7 +2,7 @@ use candle_core::{Device, Tensor};
 use candle_nn::Module;
 
 use super::simd::Set;
-use super::{attention, conv, linear, math, norm};
+use super::{attention, causal, conv, linear, math, norm};
 
 /// Numbers between -1 and 1 from a linear congruence.
 fn numbers(seed: u32, count: usize) -> Vec<f32> {
@@ -71,6 +71,77 @@ fn linear_layers_are_those_of_candle() {
             near(&packed.run(&x), &values(&expected), 2e-6, &format!("{rows} {inputs} {outputs}"));
         }
     }
+}
+
+#[test]
+fn linear_layers_go_back_and_are_read_again() {
+    for (rows, inputs, outputs) in [(1, 5, 3), (7, 300, 70), (500, 32, 96), (2, 1, 33), (11, 257, 531)] {
+        let (grad, weight) = (numbers(1, rows * outputs), numbers(2, inputs * outputs));
+        let Some(packed) = linear::Packed::new(&weight, None, inputs, outputs) else { return };
+        let expected = tensor(&grad, &[rows, outputs]).matmul(&tensor(&weight, &[outputs, inputs]));
+        let expected = values(&expected.expect("candle's product"));
+        near(&packed.run_back(&grad), &expected, 2e-6, &format!("{rows} {inputs} {outputs}"));
+        assert_eq!(packed.unpacked(), weight);
+        let last = packed.row(outputs - 1).collect::<Vec<_>>();
+        assert_eq!(last, weight[(outputs - 1) * inputs..]);
+    }
+}
+
+#[test]
+fn causal_attention_sees_what_it_may() {
+    for set in Set::available() {
+        for (queries, past, kv_heads, group, head, window) in [
+            (1, 0, 1, 1, 2, None),
+            (40, 0, 2, 3, 8, None),
+            (5, 290, 2, 2, 40, None),
+            (1, 700, 1, 4, 64, Some(300)),
+            (90, 33, 3, 1, 96, Some(7)),
+            (130, 0, 1, 70, 4, Some(1)),
+        ] {
+            let (heads, room) = (kv_heads * group, past + queries + 9);
+            let shape = causal::Shape { batch: 3, queries, past, room, heads, kv_heads, head, window };
+            let starts = [0, (past + queries) / 2, past + queries - 1];
+            let of =
+                |seed, count: usize| numbers(seed, 3 * count).iter().map(|v| v * 3.0).collect::<Vec<_>>();
+            let query = of(1, queries * heads * head);
+            let (key, value) = (of(2, room * kv_heads * head), of(3, room * kv_heads * head));
+            let found = causal::attend(set, shape, &starts, &query, &key, &value);
+            let expected = causal_reference(shape, &starts, &query, &key, &value);
+            near(&found, &expected, 3e-6, &format!("{set:?} {shape:?}"));
+        }
+    }
+}
+
+/// In float64, one score after the other; zeros for queries that see nothing.
+fn causal_reference(
+    shape: causal::Shape,
+    starts: &[usize],
+    query: &[f32],
+    key: &[f32],
+    value: &[f32],
+) -> Vec<f32> {
+    let causal::Shape { queries, past, room, heads, kv_heads, head, window, .. } = shape;
+    let mut out = vec![0f32; query.len()];
+    for at in 0..starts.len() * queries * heads {
+        let (sample, t, h) = (at / heads / queries, at / heads % queries, at % heads);
+        let end = past + t + 1;
+        let seen = starts[sample].max(window.map_or(0, |w| end.saturating_sub(w)))..end;
+        let place = |token: usize| ((sample * room + token) * kv_heads + h / (heads / kv_heads)) * head;
+        let row =
+            |of: &[f32], from: usize| of[from..from + head].iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        let mine = row(query, at * head);
+        let scores = seen.clone().map(|token| {
+            let dot: f64 = mine.iter().zip(row(key, place(token))).map(|(a, b)| a * b).sum();
+            (dot / (head as f64).sqrt()).exp()
+        });
+        let weights: Vec<f64> = scores.collect();
+        let total: f64 = weights.iter().sum();
+        for d in 0..head {
+            let sum: f64 = seen.clone().zip(&weights).map(|(token, w)| w * row(value, place(token))[d]).sum();
+            out[at * head + d] = if total > 0.0 { (sum / total) as f32 } else { 0.0 };
+        }
+    }
+    out
 }
 
 #[test]
@@ -174,6 +245,9 @@ fn norms_are_those_of_candle() {
     let layer = candle_nn::LayerNorm::new(tensor(&weight, &[width]), tensor(&bias, &[width]), 1e-5);
     let expected = layer.forward(&tensor(&x, &[rows, width])).expect("candle's norm");
     near(&norm::layer_norm(set, &x, &weight, &bias, 1e-5), &values(&expected), 2e-6, "layer norm");
+    let (rows_of, scale) = (tensor(&x, &[rows, width]), tensor(&weight, &[width]));
+    let expected = candle_nn::ops::rms_norm_slow(&rows_of, &scale, 1e-5).expect("candle's norm");
+    near(&norm::rms_norm(set, &x, &weight, 1e-5), &values(&expected), 2e-6, "root-mean-square norm");
 }
 
 #[test]
@@ -185,4 +259,7 @@ fn activations_are_those_of_candle() {
     let rows = tensor(&x, &[100, 200]).chunk(2, 1).expect("halves");
     let expected = rows[1].gelu_erf().and_then(|g| &rows[0] * g).expect("GEGLU");
     near(&math::geglu(set, &x, 100), &values(&expected), 1e-6, "geglu");
+    let (gate, up) = x.split_at(10_000);
+    let expected = tensor(gate, &[10_000]).silu().and_then(|g| g * tensor(up, &[10_000])).expect("SwiGLU");
+    near(&math::swiglu(set, gate, up), &values(&expected), 1e-6, "swiglu");
 }

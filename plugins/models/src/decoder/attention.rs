@@ -1,9 +1,10 @@
 //! Causal attention with shared key heads, in three forms: the CPU's kernel, candle's operations elsewhere, and the
 //! derivative of both.
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, Device, Tensor};
 
 use super::gradient::with_backward3;
+use super::norm::wide;
 use crate::Result;
 use crate::cpu::{self, causal};
 
@@ -84,7 +85,7 @@ fn backward(
     grad: &Tensor,
 ) -> Result<[Tensor; 3]> {
     let dtype = query.dtype();
-    let wide = |t: &Tensor| t.to_dtype(DType::F32);
+    let wide = |t: &Tensor| t.to_dtype(wide(dtype));
     let blocks = Blocks::new(sight, window, &wide(query)?, &wide(key)?, &wide(value)?)?;
     let grads = blocks.split(&wide(grad)?)?;
     let (mut of_query, mut of_key, mut of_value) = (Vec::new(), None, None);
@@ -173,13 +174,14 @@ impl<'a> Blocks<'a> {
         (0..queries).step_by(step).map(move |from| (from, step.min(queries - from)))
     }
 
-    /// The softmax of the scores of some queries, float32: `(rows, kv_heads, group x count, columns)`.
+    /// The softmax of the scores of some queries, at least float32: `(rows, kv_heads, group x count, columns)`.
     fn shares(&self, from: usize, count: usize) -> Result<Tensor> {
         let rows = self.rows(&self.query, from, count)?;
-        let scores = (rows.matmul(&self.key.t()?)?.to_dtype(DType::F32)? * self.scale)?;
+        let scores = (rows.matmul(&self.key.t()?)?.to_dtype(wide(rows.dtype()))? * self.scale)?;
         let (batch, kv_heads, _, columns) = scores.dims4()?;
         let parts = scores.reshape((batch, kv_heads, self.group(), count, columns))?;
-        let masked = parts.broadcast_add(&self.mask(from, count, scores.device())?)?;
+        let mask = self.mask(from, count, scores.device())?.to_dtype(parts.dtype())?;
+        let masked = parts.broadcast_add(&mask)?;
         let shares = candle_nn::ops::softmax_last_dim(&masked.contiguous()?)?;
         Ok(shares.reshape((batch, kv_heads, self.group() * count, columns))?)
     }

@@ -1,4 +1,4 @@
-//! Root-mean-square norm (Zhang and Sennrich, 2019): `weight * x / sqrt(mean(x^2) + eps)`, the mean in float32.
+//! Root-mean-square norm (Zhang and Sennrich, 2019): `weight * x / sqrt(mean(x^2) + eps)`, the mean at least in float32.
 
 use candle_core::{D, DType, Device, Tensor};
 
@@ -8,7 +8,13 @@ use crate::Result;
 use crate::cpu::{self, norm};
 use crate::tensors::Weights;
 
+/// The type that sums are formed in: float32, or float64 for float64.
+pub(super) const fn wide(dtype: DType) -> DType {
+    if matches!(dtype, DType::F64) { DType::F64 } else { DType::F32 }
+}
+
 /// `LlamaRMSNorm`.
+#[derive(Clone)]
 pub(super) struct RmsNorm {
     weight: Tensor,
     eps: f64,
@@ -38,7 +44,7 @@ impl RmsNorm {
             })?;
             return Ok(Tensor::from_vec(values, x.dims(), &Device::Cpu)?);
         }
-        let wide = x.to_dtype(DType::F32)?;
+        let wide = x.to_dtype(wide(x.dtype()))?;
         let normed = wide.broadcast_mul(&factor(&wide, self.eps)?)?.to_dtype(x.dtype())?;
         Ok(normed.broadcast_mul(&self.weight)?)
     }
@@ -52,8 +58,8 @@ fn factor(x: &Tensor, eps: f64) -> candle_core::Result<Tensor> {
 /// With `r` the factor and `g` the gradient times the weight: `r g - x r^3 mean(g x)`.
 fn backward(x: &Tensor, weight: &Tensor, eps: f64, grad: &Tensor) -> candle_core::Result<Tensor> {
     let dtype = x.dtype();
-    let (x, grad) = (x.to_dtype(DType::F32)?, grad.to_dtype(DType::F32)?);
-    let grad = grad.broadcast_mul(&weight.to_dtype(DType::F32)?)?;
+    let (x, grad) = (x.to_dtype(wide(dtype))?, grad.to_dtype(wide(dtype))?);
+    let grad = grad.broadcast_mul(&weight.to_dtype(wide(dtype))?)?;
     let factor = factor(&x, eps)?;
     let share = ((&grad * &x)?.mean_keepdim(D::Minus1)? * factor.powf(3.0)?)?;
     (grad.broadcast_mul(&factor)? - x.broadcast_mul(&share)?)?.to_dtype(dtype)

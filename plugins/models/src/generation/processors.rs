@@ -94,7 +94,7 @@ pub(super) fn softmax(scores: &[f32]) -> Vec<f64> {
 }
 
 /// log p of one token.
-pub(super) fn log_prob(scores: &[f32], token: usize) -> f32 {
+pub(crate) fn log_prob(scores: &[f32], token: usize) -> f32 {
     let largest = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let sum: f64 = scores.iter().map(|score| (f64::from(*score) - largest).exp()).sum();
     (f64::from(scores[token]) - largest - sum.ln()) as f32

@@ -1,10 +1,11 @@
 //! Log-probabilities of given answers, and the way back from derivatives by them.
 
 use candle_core::{DType, Tensor};
+use rayon::prelude::*;
 
 use super::{Gradients, Memory, Tape};
 use crate::decoder::{Decoder, Pass};
-use crate::generation::Prompt;
+use crate::generation::{Prompt, log_prob};
 use crate::{ModelError, Result};
 
 /// Scores held at once: 16 Mi values, 64 MiB in float32.
@@ -119,12 +120,11 @@ impl Batch {
             let places = Tensor::new(&self.places[part.clone()], hidden.device())?;
             let tokens = Tensor::new(&self.tokens[part.clone()], hidden.device())?.unsqueeze(1)?;
             let logits = decoder.logits(&flat.index_select(&places, 0)?)?;
-            let shares = log_softmax(&logits)?;
-            let of_tokens = shares.gather(&tokens, 1)?;
-            scored.log_probs.extend(of_tokens.squeeze(1)?.to_vec1::<f32>()?);
+            scored.log_probs.extend(log_probs_of(&logits, &self.tokens[part.clone()])?);
             let Some(derivatives) = derivatives else { continue };
             let derivative = Tensor::new(&derivatives[part], hidden.device())?.unsqueeze(1)?;
-            let by_share = (shares.exp()?.broadcast_mul(&derivative)? * -1.0)?;
+            let shares = candle_nn::ops::softmax_last_dim(&logits)?;
+            let by_share = (shares.broadcast_mul(&derivative)? * -1.0)?;
             let by_logits = by_share.scatter_add(&tokens, &derivative, 1)?;
             let gradient = decoder.head().backward(&by_logits.to_dtype(hidden.dtype())?)?;
             scored.gradient.push(gradient.to_dtype(DType::F32)?);
@@ -178,7 +178,8 @@ fn row(decoder: &Decoder, example: &Example, number: usize) -> Result<Tensor> {
     Ok(Tensor::cat(&[embeds, decoder.embed(read)?], 0)?)
 }
 
-/// Over the last dimension, with the largest score taken off first.
-fn log_softmax(logits: &Tensor) -> Result<Tensor> {
-    Ok(candle_nn::ops::log_softmax(logits, candle_core::D::Minus1)?)
+/// log p of one token of each row, as when a token is drawn: what was drawn has the same bits here.
+fn log_probs_of(logits: &Tensor, tokens: &[u32]) -> Result<Vec<f32>> {
+    let rows = logits.to_vec2::<f32>()?;
+    Ok(rows.par_iter().zip(tokens).map(|(row, token)| log_prob(row, *token as usize)).collect())
 }

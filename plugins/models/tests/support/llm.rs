@@ -66,6 +66,13 @@ pub fn unpadded(batch: &Tensor, row: usize, length: usize) -> Tensor {
     batch.get(row).and_then(|t| t.narrow(0, tokens - length, length)).expect("a row")
 }
 
+/// The tokens of all rows of a batch, one row after the other.
+pub fn joined(batch: &Tensor, rows: &[Vec<u32>]) -> Tensor {
+    let parts: Vec<Tensor> =
+        rows.iter().enumerate().map(|(row, ids)| unpadded(batch, row, ids.len())).collect();
+    Tensor::cat(&parts, 0).expect("rows of one width")
+}
+
 /// All values, to compare bits.
 pub fn bits(tensor: &Tensor) -> Vec<u32> {
     let values = tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("float32");
