@@ -184,7 +184,7 @@ fn adapters_train_on_blocks() {
     let [of_blocks, of_floats] = &mut gradients;
     for (name, gradient) in of_floats.iter() {
         let found = of_blocks.get(name).expect("the same variables");
-        PARITY.relative("gradients through Q8_0 blocks", found, gradient, 0.1);
+        PARITY.relative(&format!("gradients through Q8_0 blocks, {name}"), found, gradient, 0.1);
     }
     let before = logits(&stored, &facts.ids);
     stored.merge().expect("sums");
@@ -209,21 +209,7 @@ fn what_is_no_decoder_is_named() {
     assert!(refused(&file).to_string().contains("is the file complete?"));
 
     let rewrite = |architecture: &str, without: &str| {
-        let mut source = std::fs::File::open(path("llama-q8_0")).expect("a file");
-        let content = Content::read(&mut source).expect("a GGUF file");
-        let tensors: Vec<(String, QTensor)> = content
-            .tensor_infos
-            .keys()
-            .filter(|name| !name.starts_with(without))
-            .map(|name| (name.clone(), content.tensor(&mut source, name, &Device::Cpu).expect("blocks")))
-            .collect();
-        let mut facts = content.metadata;
-        facts.insert("general.architecture".into(), Value::String(architecture.into()));
-        facts.retain(|key, _| !key.starts_with(without));
-        let facts: Vec<_> = facts.iter().map(|(key, value)| (key.as_str(), value)).collect();
-        let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
-        let mut out = std::fs::File::create(&file).expect("a file");
-        gguf_file::write(&mut out, &facts, &tensors).expect("a file");
+        rewritten(&file, without, &[("general.architecture", Value::String(architecture.into()))]);
     };
     rewrite("gpt2", "nothing");
     assert!(refused(&file).to_string().contains("general.architecture is gpt2; llama and qwen2 can be read"));
@@ -234,4 +220,62 @@ fn what_is_no_decoder_is_named() {
     assert!(refused(&file).to_string().contains("llama.block_count is missing"));
     rewrite("llama", "token_embd");
     assert!(refused(&file).to_string().contains("token_embd.weight is missing"));
+}
+
+/// Copies a golden file, without what begins with `without`, and with other facts.
+fn rewritten(to: &Path, without: &str, more: &[(&str, Value)]) {
+    let mut source = std::fs::File::open(path("llama-q8_0")).expect("a file");
+    let content = Content::read(&mut source).expect("a GGUF file");
+    let names = content.tensor_infos.keys().filter(|name| !name.starts_with(without));
+    let tensors: Vec<(String, QTensor)> = names
+        .map(|name| (name.clone(), content.tensor(&mut source, name, &Device::Cpu).expect("blocks")))
+        .collect();
+    let mut facts = content.metadata;
+    facts.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+    facts.retain(|key, _| !key.starts_with(without));
+    let facts: Vec<_> = facts.iter().map(|(key, value)| (key.as_str(), value)).collect();
+    let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    let mut out = std::fs::File::create(to).expect("a file");
+    gguf_file::write(&mut out, &facts, &tensors).expect("a file");
+}
+
+#[test]
+fn the_files_tokenizer_splits_digits_and_keeps_control_tokens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("words.gguf");
+    let texts = |all: &[&str]| Value::Array(all.iter().map(|t| Value::String((*t).into())).collect());
+    let kinds = Value::Array([3, 4, 1, 1, 1, 1, 1, 1, 1, 1].map(Value::I32).to_vec());
+    let facts = |model: &str, pre: &str| {
+        [
+            ("tokenizer.ggml.model", Value::String(model.into())),
+            ("tokenizer.ggml.pre", Value::String(pre.into())),
+            (
+                "tokenizer.ggml.tokens",
+                texts(&["<|end|>", "<|go|>", "a", "b", "ab", "Ġ", "Ġa", "1", "2", "Ċ"]),
+            ),
+            ("tokenizer.ggml.token_type", kinds.clone()),
+            ("tokenizer.ggml.merges", texts(&["a b", "Ġ a"])),
+            ("tokenizer.ggml.bos_token_id", Value::U32(1)),
+            ("tokenizer.chat_template", Value::String("{{ messages }}".into())),
+        ]
+    };
+    let read = |model: &str, pre: &str| {
+        rewritten(&file, "nothing", &facts(model, pre));
+        Gguf::read(&file, Form::Stored, &Device::Cpu).expect("a GGUF file")
+    };
+    let gguf = read("gpt2", "smollm");
+    assert_eq!((gguf.special("bos"), gguf.chat_template()), (Some("<|go|>"), Some("{{ messages }}")));
+    let tokenizer = gguf.tokenizer().expect("a tokenizer");
+    let ids = |text: &str| tokenizer.encode(text, false).expect("ids").get_ids().to_vec();
+    assert_eq!(ids("ab ab12<|end|>\n"), [4, 5, 4, 7, 8, 0, 9]);
+    assert_eq!(tokenizer.decode(&[4, 5, 4, 7, 8, 0, 9], true).expect("text"), "ab ab12\n");
+    for pre in ["gpt-2", "qwen2", "llama-bpe"] {
+        let tokenizer = read("gpt2", pre).tokenizer().expect("a tokenizer");
+        assert_eq!(tokenizer.encode("ab ab1", false).expect("ids").get_ids(), [4, 5, 4, 7], "{pre}");
+    }
+    let refused = |gguf: Gguf| gguf.tokenizer().expect_err("refused").to_string();
+    assert!(refused(read("llama", "default")).contains("tokenizer.ggml.model is llama"));
+    assert!(refused(read("gpt2", "chatglm-bpe")).contains("tokenizer.ggml.pre is chatglm-bpe"));
+    let bare = Gguf::read(&path("llama-q8_0"), Form::Stored, &Device::Cpu).expect("a GGUF file");
+    assert!(refused(bare).contains("tokenizer.ggml.model is missing; take the tokenizer.json"));
 }

@@ -18,6 +18,21 @@ impl Decoder {
         })
     }
 
+    /// Another decoder over the same weights, without the adapter: it takes no memory of its own, and what is merged into
+    /// one of them is not merged into the other.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            embedding: self.embedding.clone(),
+            head: self.head.clone(),
+            layers: self.layers.iter().map(Layer::share).collect(),
+            norm: self.norm.clone(),
+            device: self.device.clone(),
+            dtype: self.dtype,
+        }
+    }
+
     /// The weights of a linear layer, `(outputs, inputs)`, without its adapter; none for a name that there is not.
     pub fn weight(&self, name: &str) -> Option<Result<Tensor>> {
         let mut projections = self.layers.iter().flat_map(Layer::projections);

@@ -4,6 +4,7 @@
 //! turn neighbours there. The rows are put back when they are read; blocks never reach over rows, so that costs no digit.
 
 mod facts;
+mod tokenizer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;

@@ -130,6 +130,16 @@ impl Layer {
         self.projections[DOWN].forward(&gated(&gate, &up, pass)?, pass)
     }
 
+    /// A layer over the same weights, without adapters.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            before_attention: self.before_attention.clone(),
+            before_mlp: self.before_mlp.clone(),
+            projections: self.projections.each_ref().map(Projection::share),
+            window: self.window,
+        }
+    }
+
     /// The linear layers, in the order of [`MODULES`].
     pub(crate) fn projections(&self) -> &[Projection; 7] {
         &self.projections

@@ -175,6 +175,11 @@ impl Projection {
         }
     }
 
+    /// A layer over the same weights, without the adapter.
+    pub(super) fn share(&self) -> Self {
+        Self::of(self.frozen.clone(), self.bias.clone(), self.inputs, self.outputs)
+    }
+
     /// (inputs, outputs).
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.inputs, self.outputs)
