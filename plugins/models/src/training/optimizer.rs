@@ -51,6 +51,11 @@ impl AdamW {
         self.config
     }
 
+    /// Another weight decay from the next step on.
+    pub fn set_weight_decay(&mut self, weight_decay: f64) {
+        self.config.weight_decay = weight_decay;
+    }
+
     /// Steps that were taken.
     pub fn steps(&self) -> u64 {
         self.steps
