@@ -9,17 +9,18 @@
 
 mod attempts;
 mod canvas;
-mod device;
 mod error;
 mod parameters;
 mod plan;
 mod render;
 
-pub use parameters::{LoraFile, Parameters, Precision};
+pub use adeval_candle::Precision;
+pub use parameters::{LoraFile, Parameters};
 
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use adeval_candle::device;
 use adeval_checkpoints::Hub;
 use adeval_models::stable_diffusion::assemble::{Assembled, Parts, assemble};
 use adeval_models::stable_diffusion::pipeline::Style;
@@ -68,13 +69,9 @@ impl Component for SdBackground {
     ) -> Result<Self> {
         parameters.validate()?;
         let device = device::open(&environment.device)?;
-        if device.is_cpu() && parameters.precision == Precision::Bf16 {
-            let message = "precision is bf16, which processors do not multiply here: use f32, or f16 for half the memory";
-            return Err(PluginError::invalid_parameters(message));
-        }
         let parts = parts(&parameters, environment.weights.as_ref())?;
         let attempts = Attempts::new(&parameters)?;
-        let precision = parameters.precision.on(&device);
+        let precision = parameters.precision.on(&device)?;
         plan::announce(&parts, &environment.device, precision, cx)?;
         cx.check()?;
         let assembled = assemble(&parts, &device, precision).map_err(plugin_error)?;

@@ -2,37 +2,11 @@
 
 use std::path::PathBuf;
 
+use adeval_candle::Precision;
 use adeval_models::schedulers::NAMES;
 use adeval_sdk::{PluginError, Result};
-use candle_core::{DType, Device};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The type of the weights while they are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// F32 on the processor, F16 on other devices.
-    #[default]
-    Auto,
-    /// Four bytes a number.
-    F32,
-    /// Two bytes a number.
-    F16,
-    /// Two bytes a number, with the range of F32; not on the processor.
-    Bf16,
-}
-
-impl Precision {
-    /// The type on a device.
-    pub fn on(self, device: &Device) -> DType {
-        match (self, device) {
-            (Self::F32, _) | (Self::Auto, Device::Cpu) => DType::F32,
-            (Self::F16 | Self::Auto, _) => DType::F16,
-            (Self::Bf16, _) => DType::BF16,
-        }
-    }
-}
 
 /// A LoRA and how strongly it acts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
