@@ -1,6 +1,7 @@
-//! What plugins share that run candle models: [`device`]s by name, the [`Precision`] of weights, and what models say as the
-//! contract's classes of error ([`plugin_error`]).
+//! What plugins share that run candle models: [`device`]s and [`checkpoint`]s by name, the [`Precision`] of weights, and what models
+//! say as the contract's classes of error ([`plugin_error`]).
 
+pub mod checkpoint;
 pub mod device;
 mod error;
 mod precision;

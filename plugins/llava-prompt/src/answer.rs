@@ -54,7 +54,12 @@ fn introduces(text: &str) -> bool {
 /// Without `Background prompt:`, `Sure! Here is one:`.
 fn without_label(text: &str) -> &str {
     match text.split_once(':') {
-        Some((label, rest)) if introduces(label) && !rest.trim().is_empty() => rest,
+        // A time or a ratio is no label.
+        Some((label, rest))
+            if introduces(label) && !rest.trim().is_empty() && !rest.starts_with(char::is_alphanumeric) =>
+        {
+            rest
+        }
         _ => text,
     }
 }
@@ -77,6 +82,7 @@ mod tests {
             ("Here is one: on wet slate", "on wet slate"),
             ("- on wet slate\n- neon light", "on wet slate neon light"),
             ("a kitchen at 10:30, soft light", "a kitchen at 10:30, soft light"),
+            ("Background in a kitchen at 10:30", "Background in a kitchen at 10:30"),
             ("大理石台面,柔和的光线", "大理石台面,柔和的光线"),
         ] {
             assert_eq!(cleaned(answer).as_deref(), Some(expected), "{answer:?}");

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use adeval_models::language;
+use adeval_models::llava::prompt::harmless;
 use adeval_sdk::{PluginError, Product, Result};
 use serde::Deserialize;
 
@@ -69,20 +71,11 @@ impl Instructions {
     }
 }
 
-/// A wording about a product. Each place is filled once: what is filled in is not looked at again.
+/// A wording about a product.
 pub fn filled(wording: &str, product: &Product, draft: &str) -> String {
     let (title, attributes) = (one_line(&product.title), attributes(product));
-    let values = [title.as_str(), attributes.as_str(), draft];
-    let (mut out, mut rest) = (String::new(), wording);
-    while let Some(start) = rest.find('{') {
-        out += &rest[..start];
-        rest = &rest[start..];
-        let place = PLACES.iter().zip(values).find(|(place, _)| rest.starts_with(**place));
-        let (value, length) = place.map_or(("{", 1), |(place, value)| (value, place.len()));
-        out += value;
-        rest = &rest[length..];
-    }
-    one_line(&(out + rest))
+    let values = PLACES.into_iter().zip([title.as_str(), attributes.as_str(), draft]);
+    one_line(&language::filled(wording, &values.collect::<Vec<_>>()))
 }
 
 /// `Category: Bags > Handbags; price: 59.00 USD; colour: red.`, as far as it is known.
@@ -99,9 +92,9 @@ fn attributes(product: &Product) -> String {
     if told.is_empty() { String::new() } else { format!("({})", one_line(&told.join("; "))) }
 }
 
-/// Without line breaks and doubled spaces, and without the word that stands for a picture.
+/// Without line breaks and doubled spaces, and naming no picture.
 fn one_line(text: &str) -> String {
-    text.replace("<image>", "").split_whitespace().collect::<Vec<_>>().join(" ")
+    harmless(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -111,7 +104,7 @@ mod tests {
 
     fn product() -> Product {
         let mut product =
-            Product::new("bag", "Red {draft}\n<image> bag", Image::from(image::RgbaImage::new(1, 1)));
+            Product::new("bag", "Red {draft}\n<ima<image>ge> bag", Image::from(image::RgbaImage::new(1, 1)));
         product.category = vec!["Bags".to_owned(), "Handbags".to_owned()];
         product.attributes.insert("colour".to_owned(), "red".to_owned());
         product

@@ -13,11 +13,9 @@ pub use parameters::Parameters;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use adeval_candle::{device, plugin_error};
-use adeval_checkpoints::Hub;
+use adeval_candle::{checkpoint, device, plugin_error};
 use adeval_models::generation::{Finish, Generated, Prompt, SamplingOptions, Token, generate};
 use adeval_models::language::{Message, Rendering};
 use adeval_models::llava::grid::Extent;
@@ -67,27 +65,17 @@ impl Component for LlavaPrompt {
         let wordings = pool.wordings(&parameters.task, &parameters.language)?.to_vec();
         let device = device::open(&environment.device)?;
         let dtype = parameters.precision.on(&device)?;
-        let find = |name: &String| Hub::from_env().find(name).map_err(|e| plugin_error(e.into()));
-        let checkpoint = match (&parameters.checkpoint, &environment.weights) {
-            (Some(name), _) => find(name)?,
-            (None, Some(path)) => path.clone(),
-            (None, None) => return Err(no_checkpoint()),
-        };
-        let tower: Option<PathBuf> = parameters.vision_tower.as_ref().map(find).transpose()?;
-        cx.progress(0.0, &format!("loading {}", checkpoint.display()));
+        let named = parameters.checkpoint.as_deref();
+        let path = checkpoint::checkpoint("llava-prompt", "a LLaVA", named, environment)?;
+        let tower = parameters.vision_tower.as_deref().map(checkpoint::find).transpose()?;
+        let paths = std::iter::once(path.as_path()).chain(tower.as_deref());
+        checkpoint::announce(paths, None, &environment.device, dtype, cx)?;
         cx.check()?;
         let options =
             LoadOptions { device, dtype, tower: tower.as_deref(), template: parameters.template.as_deref() };
-        let model = Llava::load(&checkpoint, &options).map_err(plugin_error)?;
+        let model = Llava::load(&path, &options).map_err(plugin_error)?;
         Ok(Self { parameters, wordings, model: Mutex::new(model) })
     }
-}
-
-fn no_checkpoint() -> PluginError {
-    let message = "llava-prompt has no weights of its own, and no checkpoint is named";
-    PluginError::new(ErrorKind::MissingWeights, message).with_hint(
-        "set the parameter checkpoint to a LLaVA: a folder, or a hub id that `adeval models pull` fetched",
-    )
 }
 
 impl PromptGenerator for LlavaPrompt {

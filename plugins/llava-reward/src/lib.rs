@@ -12,11 +12,9 @@ mod subject;
 
 pub use parameters::{Orders, Parameters, Question};
 
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use adeval_candle::{device, plugin_error};
-use adeval_checkpoints::Hub;
+use adeval_candle::{checkpoint, device, plugin_error};
 use adeval_models::llava::LoadOptions;
 use adeval_models::llava::reward::{LlavaReward as Model, Pair, Questions};
 use adeval_sdk::prelude::*;
@@ -58,35 +56,22 @@ impl Component for LlavaReward {
         parameters.validate()?;
         let device = device::open(&environment.device)?;
         let dtype = parameters.precision.on(&device)?;
-        let checkpoint = checkpoint(&parameters, environment.weights.as_ref())?;
-        let find = |name: &String| Hub::from_env().find(name).map_err(|e| plugin_error(e.into()));
-        let tower = parameters.vision_tower.as_ref().map(find).transpose()?;
+        let wanted = "a LLaVA with both heads";
+        let path =
+            checkpoint::checkpoint("llava-reward", wanted, parameters.checkpoint.as_deref(), environment)?;
+        let tower = parameters.vision_tower.as_deref().map(checkpoint::find).transpose()?;
         let questions = match &parameters.questions {
             Some(path) => Questions::read(path, parameters.question.into()),
             None => Questions::own(parameters.question.into()),
         };
         let questions = questions.map_err(|error| PluginError::invalid_parameters(error.to_string()))?;
-        cx.progress(0.0, &format!("loading {}", checkpoint.display()));
+        let paths = std::iter::once(path.as_path()).chain(tower.as_deref());
+        checkpoint::announce(paths, None, &environment.device, dtype, cx)?;
         cx.check()?;
         let options =
             LoadOptions { device, dtype, tower: tower.as_deref(), template: parameters.template.as_deref() };
-        let model = Model::load(&checkpoint, &options, questions).map_err(plugin_error)?;
+        let model = Model::load(&path, &options, questions).map_err(plugin_error)?;
         Ok(Self { parameters, model: Mutex::new(model) })
-    }
-}
-
-/// Where the checkpoint is: a path as it is, a hub id in the cache.
-fn checkpoint(parameters: &Parameters, weights: Option<&PathBuf>) -> Result<PathBuf> {
-    match (&parameters.checkpoint, weights) {
-        (Some(name), _) => Hub::from_env().find(name).map_err(|e| plugin_error(e.into())),
-        (None, Some(path)) => Ok(path.clone()),
-        (None, None) => Err(PluginError::new(
-            ErrorKind::MissingWeights,
-            "llava-reward has no weights of its own, and no checkpoint is named",
-        )
-        .with_hint(
-            "set the parameter checkpoint to a LLaVA with both heads: a folder, or a hub id that `adeval models pull` fetched",
-        )),
     }
 }
 

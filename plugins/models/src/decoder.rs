@@ -5,7 +5,8 @@
 //! goes back to is a [`LoRA`](crate::lora) adapter and the embeddings that came in, never the frozen weights.
 //!
 //! In float32 on x86 processors a row of a batch also has the same bits as alone, whatever padding is before it, and token by
-//! token the same as all at once, as long as no unmerged adapter and no quantised weight is in the way.
+//! token the same as all at once, as long as no unmerged adapter and no quantised weight is in the way. Rotary scaling of the kind
+//! `dynamic` is the exception: beyond the trained length its angles depend on the longest row, as in transformers.
 
 mod adapting;
 mod attention;

@@ -19,5 +19,5 @@ pub mod prompt;
 pub mod reward;
 
 pub use config::LlavaConfig;
-pub use model::{Llava, LoadOptions, batched};
+pub use model::{Llava, LoadOptions};
 pub use prompt::LlavaPrompt;

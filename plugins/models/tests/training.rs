@@ -207,9 +207,20 @@ fn dropout_leaves_out_what_its_seed_says() {
     for memory in [Memory::Inputs, Memory::Everything] {
         let (gradients, found) = facts.gradients(&decoder, Some(facts.dropout_seed), memory);
         let golden = &expected[&format!("{name}/dropout/log_probs")];
-        PARITY.relative(&format!("{name}: log p under dropout"), &flat(&found), golden, 1e-5);
+        PARITY.relative(
+            &format!("{name}: log p under dropout, {memory:?} kept"),
+            &flat(&found),
+            golden,
+            1e-5,
+        );
         let stage = format!("{name}/dropout/gradient");
-        compare(&format!("{name}: gradients under dropout"), &stage, &by_name(&gradients), &expected, 1e-5);
+        compare(
+            &format!("{name}: gradients under dropout, {memory:?} kept"),
+            &stage,
+            &by_name(&gradients),
+            &expected,
+            1e-5,
+        );
     }
     let (_, other) = facts.gradients(&decoder, Some(facts.dropout_seed + 1), Memory::Inputs);
     let (_, none) = facts.gradients(&decoder, None, Memory::Inputs);

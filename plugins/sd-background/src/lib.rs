@@ -11,22 +11,20 @@ mod attempts;
 mod canvas;
 mod error;
 mod parameters;
-mod plan;
 mod render;
 
 pub use adeval_candle::Precision;
 pub use parameters::{LoraFile, Parameters};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use adeval_candle::device;
-use adeval_checkpoints::Hub;
+use adeval_candle::{checkpoint, device};
 use adeval_models::stable_diffusion::assemble::{Assembled, Parts, assemble};
 use adeval_models::stable_diffusion::pipeline::Style;
 use adeval_sdk::{
     BackgroundGenerator, BackgroundRequest, CallContext, Component, ComponentInfo, Creative, Environment,
-    ErrorKind, PluginError, Result, export_plugin,
+    PluginError, Result, export_plugin,
 };
 use attempts::Attempts;
 use error::plugin_error;
@@ -69,10 +67,10 @@ impl Component for SdBackground {
     ) -> Result<Self> {
         parameters.validate()?;
         let device = device::open(&environment.device)?;
-        let parts = parts(&parameters, environment.weights.as_ref())?;
+        let parts = parts(&parameters, environment)?;
         let attempts = Attempts::new(&parameters)?;
         let precision = parameters.precision.on(&device)?;
-        plan::announce(&parts, &environment.device, precision, cx)?;
+        checkpoint::announce(paths(&parts), parts.variant.as_deref(), &environment.device, precision, cx)?;
         cx.check()?;
         let assembled = assemble(&parts, &device, precision).map_err(plugin_error)?;
         for note in &assembled.notes {
@@ -84,27 +82,14 @@ impl Component for SdBackground {
 }
 
 /// Where everything is: paths as they are, hub ids in the cache.
-fn parts(parameters: &Parameters, weights: Option<&PathBuf>) -> Result<Parts> {
-    let hub = Hub::from_env();
-    let find = |name: &String| hub.find(name).map_err(|e| plugin_error(e.into()));
+fn parts(parameters: &Parameters, environment: &Environment) -> Result<Parts> {
+    let find = |name: &String| checkpoint::find(name);
     let all = |names: &[String]| names.iter().map(find).collect::<Result<Vec<_>>>();
-    let checkpoint = match (&parameters.checkpoint, weights) {
-        (Some(name), _) => find(name)?,
-        (None, Some(path)) => path.clone(),
-        (None, None) => {
-            return Err(PluginError::new(
-                ErrorKind::MissingWeights,
-                "sd-background has no weights of its own, and no checkpoint is named",
-            )
-            .with_hint(
-                "set the parameter checkpoint to a Stable Diffusion 1.5 checkpoint: a folder, a file, or a hub id that `adeval \
-                 models pull` fetched",
-            ));
-        }
-    };
+    let wanted = "a Stable Diffusion 1.5 checkpoint";
+    let named = parameters.checkpoint.as_deref();
     let loras = parameters.loras.iter().map(|lora| Ok((find(&lora.file)?, lora.strength)));
     Ok(Parts {
-        checkpoint,
+        checkpoint: checkpoint::checkpoint("sd-background", wanted, named, environment)?,
         config: parameters.config.as_ref().map(find).transpose()?,
         tokenizer: parameters.tokenizer.as_ref().map(find).transpose()?,
         vae: parameters.vae.as_ref().map(find).transpose()?,
@@ -116,6 +101,14 @@ fn parts(parameters: &Parameters, weights: Option<&PathBuf>) -> Result<Parts> {
         variant: parameters.variant.clone(),
         free_vae: parameters.free_vae,
     })
+}
+
+/// All checkpoints, the base first.
+fn paths(parts: &Parts) -> impl Iterator<Item = &Path> {
+    let additions = [&parts.vae, &parts.adapter, &parts.image_encoder].into_iter().flatten();
+    let loras = parts.loras.iter().map(|(path, _)| path);
+    let all = std::iter::once(&parts.checkpoint).chain(&parts.controls).chain(additions).chain(loras);
+    all.map(PathBuf::as_path)
 }
 
 /// The sample picture that all backgrounds follow.

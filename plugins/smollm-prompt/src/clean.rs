@@ -21,6 +21,8 @@ pub fn clean(answer: &str) -> Option<String> {
         && let Some((before, behind)) = rest.split_once(':')
         && before.len() < 80
         && before.lines().count() == 1
+        // A time or a ratio is no opening.
+        && !behind.starts_with(char::is_alphanumeric)
     {
         rest = behind;
     }
@@ -46,6 +48,7 @@ mod tests {
         );
         assert_eq!(of("Sure: **a quiet forest**"), "a quiet forest");
         assert_eq!(of("Ratio 16:9, a wide hall"), "Ratio 16:9, a wide hall");
+        assert_eq!(of("Scene in a kitchen at 10:30, soft light"), "Scene in a kitchen at 10:30, soft light");
         assert_eq!(of("One.\n\nTwo."), "One.");
         assert_eq!(of("大理石桌面,柔和的光"), "大理石桌面,柔和的光");
         for empty in ["", " \n", "\"\"", "...", "\u{fffd}\u{fffd}", "Here it is:\n\n"] {

@@ -1,5 +1,6 @@
 //! The instruction, filled in from a product.
 
+use adeval_models::language::filled;
 use adeval_sdk::Product;
 
 /// The most characters of a field of the product: a title of a megabyte would fill the model's context.
@@ -15,24 +16,10 @@ pub fn fill(template: &str, product: &Product) -> String {
     let price = product.price.map_or_else(String::new, |price| {
         format!("{price:.2} {}", product.currency.as_deref().map(tame).unwrap_or_default())
     });
-    let filled = [
-        ("{title}", shortened(&tame(&product.title))),
-        ("{category}", category),
-        ("{price}", price),
-        ("{attributes}", attributes),
-    ];
-    let mut text = String::with_capacity(template.len());
-    let mut rest = template;
-    // One pass, so that braces in a title stay what they are.
-    while let Some(at) = rest.find('{') {
-        text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let field = filled.iter().find(|(name, _)| rest.starts_with(name));
-        let (taken, value) = field.map_or((1, "{"), |(name, value)| (name.len(), value.as_str()));
-        text.push_str(value);
-        rest = &rest[taken..];
-    }
-    text + rest
+    let title = shortened(&tame(&product.title));
+    let values =
+        [("{title}", &title), ("{category}", &category), ("{price}", &price), ("{attributes}", &attributes)];
+    filled(template, &values.map(|(place, value)| (place, value.as_str())))
 }
 
 /// Without control characters, and without what a tokenizer would take for a control token.

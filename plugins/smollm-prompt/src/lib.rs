@@ -1,15 +1,14 @@
 //! Reference plugin of adeval: `smollm-prompt` has a small language model write background prompts from a product's text.
 //!
 //! It is the trainable prompt generator of CAIG (arXiv 2502.06823) without eyes: the model reads title, category and
-//! attributes, not the picture. Any LLaMA, Mistral or Qwen2 that follows instructions will do; it is tried with SmolLM2-135M-Instruct,
-//! which runs on a processor. The adapter that training changes is a LoRA; the reference policy is a copy of it over the same
+//! attributes, not the picture. It speaks ChatML, as SmolLM2 and Qwen2 do, to a LLaMA, Mistral or Qwen2 that has its tokens, and
+//! gives others the bare text. It is tried with SmolLM2-135M-Instruct, which runs on a processor. The adapter that training changes is a LoRA; the reference policy is a copy of it over the same
 //! frozen weights.
 //!
 //! No weights come with it: `checkpoint` names a GGUF file, a folder in Hugging Face's layout, or a hub id that `adeval models
 //! pull` fetched.
 
 mod clean;
-mod error;
 mod instruction;
 mod model;
 mod parameters;
@@ -21,9 +20,9 @@ pub use parameters::{Form, Parameters};
 
 use std::ops::ControlFlow;
 
+use adeval_candle::plugin_error;
 use adeval_models::generation::{Finish, Generated, Prompt, SamplingOptions, generate};
 use adeval_sdk::prelude::*;
-use error::plugin_error;
 use model::Model;
 
 /// The component's id.
@@ -56,7 +55,7 @@ impl Component for SmolLmPrompt {
             let message = format!("device {}: {ID} runs on the processor", environment.device);
             return Err(PluginError::new(ErrorKind::DeviceUnavailable, message).with_hint("use cpu"));
         }
-        let model = Model::load(&parameters, environment.weights.as_deref())?;
+        let model = Model::load(&parameters, environment)?;
         let training = train::State::new(&parameters, &model)?;
         Ok(Self { parameters, model, training })
     }

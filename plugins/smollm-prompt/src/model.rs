@@ -1,9 +1,10 @@
 //! The checkpoint: a GGUF file, or a folder with `config.json`, safetensors and `tokenizer.json`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use adeval_checkpoints::Hub;
-use adeval_models::ModelError;
+use adeval_candle::{checkpoint, plugin_error};
+use adeval_checkpoints::Layout;
+use adeval_checkpoints::layout::Role;
 use adeval_models::decoder::gguf::{self, Gguf};
 use adeval_models::decoder::{Decoder, DecoderConfig};
 use adeval_models::tensors::{Source, read_config};
@@ -11,7 +12,6 @@ use adeval_sdk::prelude::*;
 use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device};
 
-use crate::error::plugin_error;
 use crate::words::Words;
 use crate::{Form, ID, Parameters};
 
@@ -25,18 +25,14 @@ pub struct Model {
 
 impl Model {
     /// What `checkpoint` names, or the host's `weights`.
-    pub fn load(parameters: &Parameters, weights: Option<&Path>) -> Result<Self> {
-        let path = match (&parameters.checkpoint, weights) {
-            (Some(name), _) => Hub::from_env().find(name).map_err(|e| plugin_error(e.into()))?,
-            (None, Some(path)) => path.to_owned(),
-            (None, None) => {
-                let message = format!("{ID} has no weights of its own, and no checkpoint is named");
-                return Err(PluginError::new(ErrorKind::MissingWeights, message).with_hint(
-                    "set the parameter checkpoint to a GGUF file, a folder, or a hub id that `adeval models pull` fetched, such \
-                     as HuggingFaceTB/SmolLM2-135M-Instruct",
-                ));
-            }
-        };
+    pub fn load(parameters: &Parameters, environment: &Environment) -> Result<Self> {
+        let named = parameters.checkpoint.as_deref();
+        let path = checkpoint::checkpoint(
+            ID,
+            "a language model, such as HuggingFaceTB/SmolLM2-135M-Instruct",
+            named,
+            environment,
+        )?;
         let model = if path.is_dir() {
             Self::folder(&path, parameters.form)
         } else {
@@ -78,13 +74,8 @@ impl Model {
 fn floats(folder: &Path) -> adeval_models::Result<Decoder> {
     let path = folder.join("config.json");
     let config = DecoderConfig::from_json(&read_config(&path)?, &path)?;
-    let mut tensors = Vec::new();
-    for file in safetensors(folder)? {
-        let held = candle_core::safetensors::load(&file, &Device::Cpu)
-            .map_err(|e| ModelError::Weights { label: file.display().to_string(), reason: e.to_string() })?;
-        tensors.extend(held);
-    }
-    let source = Source::from_tensors(folder.display().to_string(), tensors, &Device::Cpu, DType::F32);
+    let tensors = Layout::recognise(folder)?.component(Role::LanguageModel)?.open()?;
+    let source = Source::from_checkpoint(tensors, &Device::Cpu, DType::F32);
     let root = source.weights();
     let tied = config.tie_word_embeddings;
     let decoder = Decoder::load(config, &root.pp("model"), &root)?;
@@ -93,19 +84,4 @@ fn floats(folder: &Path) -> adeval_models::Result<Decoder> {
         name.ends_with("rotary_emb.inv_freq") || (tied && name == "lm_head.weight")
     })?;
     Ok(decoder)
-}
-
-/// The folder's weight files, in order.
-fn safetensors(folder: &Path) -> adeval_models::Result<Vec<PathBuf>> {
-    let unreadable = |source| ModelError::Read { path: folder.to_owned(), source };
-    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>();
-    let mut files: Vec<PathBuf> = paths.map_err(unreadable)?;
-    files.retain(|path| path.extension().is_some_and(|end| end == "safetensors"));
-    files.sort();
-    if files.is_empty() {
-        let reason = "there is no .safetensors file in it".to_owned();
-        return Err(ModelError::Unfit { label: folder.display().to_string(), reason });
-    }
-    Ok(files)
 }

@@ -25,7 +25,7 @@ pub struct Parameters {
     pub checkpoint: Option<String>,
     /// How its weights are held.
     pub form: Form,
-    /// What the model is told before the instruction; without it, its own template's words.
+    /// What the model is told before the instruction; without it there is no such turn.
     pub system: Option<String>,
     /// What it is asked, with {title}, {category}, {price} and {attributes} filled in from the product.
     #[schemars(length(min = 1, max = 4000))]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use adeval_candle::plugin_error;
 use adeval_models::decoder::{Decoder, Pass};
 use adeval_models::generation::Prompt;
 use adeval_models::lora::{LoraAdapter, LoraConfig};
@@ -9,7 +10,6 @@ use adeval_models::training::{AdamW, AdamWConfig, Example, Gradients, Memory, ac
 use adeval_sdk::prelude::*;
 use candle_core::Device;
 
-use crate::error::plugin_error;
 use crate::model::Model;
 use crate::{Parameters, SmolLmPrompt};
 
@@ -55,7 +55,7 @@ impl SmolLmPrompt {
         Ok(Example { prompt, answer: answer.tokens.clone() })
     }
 
-    /// Reads an adapter and puts it on a decoder; nothing is changed if it does not fit.
+    /// Reads an adapter that fits a decoder.
     fn read(folder: &Path, decoder: &Decoder) -> Result<LoraAdapter> {
         LoraAdapter::read(folder, PREFIX, decoder).map_err(plugin_error)
     }

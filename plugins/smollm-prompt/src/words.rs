@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
+use adeval_candle::plugin_error;
 use adeval_models::decoder::gguf::Gguf;
 use adeval_sdk::prelude::*;
 use tokenizers::Tokenizer;
-
-use crate::error::plugin_error;
 
 /// ChatML, which SmolLM2 and Qwen2 were trained with.
 const OPEN: &str = "<|im_start|>";

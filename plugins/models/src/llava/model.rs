@@ -95,11 +95,6 @@ impl Llava {
         &self.decoder
     }
 
-    /// Its language model, to train.
-    pub const fn decoder_mut(&mut self) -> &mut Decoder {
-        &mut self.decoder
-    }
-
     /// Its tokenizer.
     pub const fn tokenizer(&self) -> &LanguageTokenizer {
         &self.tokenizer
@@ -191,7 +186,7 @@ impl Llava {
 }
 
 /// Rows of one length, and how many columns each begins with that mean nothing.
-pub fn batched(embeds: &[Tensor]) -> Result<(Tensor, Vec<usize>)> {
+fn batched(embeds: &[Tensor]) -> Result<(Tensor, Vec<usize>)> {
     let longest = embeds.iter().map(|row| row.dims()[0]).max().unwrap_or_default();
     let mut starts = Vec::with_capacity(embeds.len());
     let rows = embeds.iter().map(|row| {

@@ -140,11 +140,6 @@ impl LoraAdapter {
         self.layers.iter().map(|(name, layer)| (name.as_str(), layer.down.dims()[1], layer.up.dims()[0]))
     }
 
-    /// Values of all matrices.
-    pub fn parameter_count(&self) -> usize {
-        self.layers.values().map(|l| l.down.elem_count() + l.up.elem_count()).sum()
-    }
-
     /// A copy with matrices of its own.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub enum Memory {
     /// checkpointing, Chen et al., "Training deep nets with sublinear memory cost", 2016).
     #[default]
     Inputs,
-    /// Everything, which saves a third of the time and takes some ten times the memory.
+    /// Everything: no layer is computed twice, and all that lies between inputs and outputs is held.
     Everything,
 }
 

@@ -78,7 +78,7 @@ impl Parity {
         let Some(folder) = std::env::var_os("ADEVAL_PARITY") else { return };
         let path = Path::new(&folder).join(format!("{}.tsv", self.section));
         let mut file = OpenOptions::new().create(true).append(true).open(path).expect("the parity folder");
-        let row = format!("{}\t{case}\t{measure}\t{value:.1e}\t{limit:.0e}\n", self.reference);
+        let row = format!("{}\t{case}\t{measure}\t{value:.1e}\t{limit:e}\n", self.reference);
         file.write_all(row.as_bytes()).expect("the parity folder");
     }
 }

@@ -79,11 +79,6 @@ impl Heads {
         Self::new(head(SIDE)?.weight(), head(POINT)?.weight())
     }
 
-    /// Weights of the side's and of the point head, (2, hidden) each.
-    pub fn weights(&self) -> [&Tensor; 2] {
-        [self.side.weight(), self.point.weight()]
-    }
-
     /// Scores of the sides and rates, (rows, 2) each, for last hidden states (rows, hidden). Differentiable.
     ///
     /// # Errors

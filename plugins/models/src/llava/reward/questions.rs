@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::language::filled;
+use crate::llava::prompt::harmless;
 use crate::tensors::read_config;
 use crate::{ModelError, Result};
 
@@ -116,33 +118,14 @@ impl Questions {
             .iter()
             .map(|(name, value)| format!("{}: {}", one_line(name), one_line(value)))
             .collect();
-        filled(wording, &caption, &attributes.join("; "))
+        filled(wording, &[("{caption}", &caption), ("{attributes}", &attributes.join("; "))])
     }
 }
 
-/// Each place is filled once: what is filled in is not looked at again, whatever a title holds. Nor may it name a picture.
-fn filled(wording: &str, caption: &str, attributes: &str) -> String {
-    let (mut out, mut rest) = (String::new(), wording);
-    while let Some(start) = rest.find('{') {
-        out += &rest[..start];
-        rest = &rest[start..];
-        let (value, length) = if rest.starts_with("{caption}") {
-            (caption, "{caption}".len())
-        } else if rest.starts_with("{attributes}") {
-            (attributes, "{attributes}".len())
-        } else {
-            ("{", 1)
-        };
-        out += value;
-        rest = &rest[length..];
-    }
-    out + rest
-}
-
-/// Without line breaks, and without the word that stands for a picture.
+/// On one line, and naming no picture.
 fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").replace(crate::llava::prompt::IMAGE, "")
+    harmless(&words.join(" "))
 }
 
 #[cfg(test)]
@@ -163,7 +146,7 @@ mod tests {
                 let asked = questions.ask(&subject(), seed);
                 assert!(!asked.contains("{caption}") && !asked.contains("<image>"), "{asked}");
                 assert_eq!(
-                    asked.contains("A {attributes}  bag"),
+                    asked.contains("A {attributes} < image> bag"),
                     kind != Question::Bare && asked.contains("A {"),
                     "{asked}"
                 );
