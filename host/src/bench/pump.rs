@@ -62,6 +62,13 @@ struct Pace {
 impl Pace {
     const CALL_SECONDS: f64 = 20.0;
 
+    /// A call that took no time, because nothing could be asked, tells nothing.
+    fn learn(&mut self, seconds: f64, items: usize) {
+        if seconds > 0.0 {
+            self.seconds = Some(seconds / items as f64);
+        }
+    }
+
     /// The first call gets one item.
     fn items(&self, left: usize) -> usize {
         let fit = self.seconds.map_or(1.0, |seconds| Self::CALL_SECONDS / seconds.max(1e-9));
@@ -110,7 +117,7 @@ pub fn pump<I: Send, Q: Send, R: Send>(
                 let count = pace.items(waiting.len());
                 let (items, requests): (Vec<I>, Vec<_>) = waiting.drain(..count).unzip();
                 let results = answer(requests, &mut call, &CallContext::new(&caller), clock);
-                pace.seconds = Some(results.iter().map(|(_, seconds)| seconds).sum::<f64>() / count as f64);
+                pace.learn(results.iter().map(|(_, seconds)| seconds).sum(), count);
                 let stop = services.cancel.load(Ordering::Relaxed);
                 let done_items =
                     items.into_iter().zip(results).map(|(item, (result, seconds))| (item, result, seconds));
@@ -212,7 +219,9 @@ mod tests {
         assert_eq!(pace(Some(0.02)).items(8), 8);
         assert_eq!(pace(Some(5.0)).items(8), 4);
         assert_eq!(pace(Some(150.0)).items(8), 1);
-        assert_eq!(pace(Some(0.0)).items(8), 8);
+        let mut slow = pace(Some(150.0));
+        slow.learn(0.0, 8);
+        assert_eq!(slow.items(8), 1);
     }
 
     #[test]
