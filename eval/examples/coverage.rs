@@ -1,4 +1,4 @@
-//! Do the intervals hold what they promise? The long simulation behind `docs/metrics.md`.
+//! Do the intervals hold what they promise? A longer run of what the tests simulate.
 //!
 //! `cargo run --release -p adeval-eval --example coverage -- 2000` prints the share of so many simulated sets whose 95%
 //! interval holds the truth, by number of products.

@@ -154,7 +154,7 @@ impl Run {
     ///
     /// # Errors
     /// [`EvalError::SizeMismatch`] when it does not fit the last batch, [`EvalError::NotFinite`] when it is too large for
-    /// a step to be taken.
+    /// a step to be taken, or the policy's own numbers have become so.
     pub fn learn(&mut self, reply: &LossAndGradient) -> Result<()> {
         let mut sum = vec![0.0; PARAMETERS];
         same_size(self.asked.len(), reply.groups.len())?;
@@ -164,14 +164,19 @@ impl Run {
                 self.add(sampled, gradient, &mut sum)?;
             }
         }
-        let place = || format!("step {}", self.learning.steps + 1);
+        let step = self.learning.steps + 1;
+        let place = || format!("step {step}");
         if let Some(square) = sum.iter().map(|g| g * g).find(|square| !square.is_finite()) {
             let metric = "the square of the gradient by a parameter".to_owned();
             return Err(EvalError::NotFinite { place: place(), metric, value: square });
         }
         self.adam.step(self.policy.parameters_mut(), &sum);
-        self.learning.steps += 1;
+        self.learning.steps = step;
         let closed = (self.value() - self.start) / (self.world.best() - self.start);
+        if !closed.is_finite() {
+            let metric = "the policy's expected reward".to_owned();
+            return Err(EvalError::NotFinite { place: place(), metric, value: closed });
+        }
         self.open = 1.0 - closed;
         self.learning.gap_closed = closed;
         if closed >= TARGET {

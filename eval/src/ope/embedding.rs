@@ -4,6 +4,10 @@
 //! w(x, e) = sum over a of p(e | a) policy(a | x), over the same with the logging policy. [`super::Estimator::Ipw`] and
 //! [`super::Estimator::Snipw`] on [`super::Rounds::weighted`] are then MIPW and SNMIPW.
 //! Where the action matters beyond its embedding, they are biased.
+//!
+//! With several dimensions the weight is the product over dimensions of the ratio of their marginals, as the Open Bandit
+//! Pipeline computes it: exact only where the policies choose the dimensions independently of each other. One dimension whose
+//! values are the combinations is exact.
 
 use super::log::{check_distribution, mismatch};
 use crate::{EvalError, Result};
@@ -19,7 +23,7 @@ pub struct Embedded<'a> {
     pub policy: &'a [f64],
     /// The logged action's embedding, n x dimensions: in each dimension one of a few values, from 0.
     pub embedding: &'a [usize],
-    /// For each dimension p(value | action), `actions` x values by row; dimensions are independent given the action.
+    /// For each dimension p(value | action), `actions` x values by row.
     pub given_action: &'a [Vec<f64>],
 }
 

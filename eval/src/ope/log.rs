@@ -1,6 +1,6 @@
 //! A log of decisions, checked and reduced to what the estimators need.
 
-use crate::statistics::check_finite;
+use crate::statistics::{check_finite, renumbered};
 use crate::{EvalError, Result};
 
 /// Logged rounds, in columns of equal length n. Where the action's effect depends on its position on the page, give the
@@ -62,7 +62,7 @@ impl Log {
             matched: Vec::with_capacity(n),
             model: None,
             balanced: self.balanced_weight.clone(),
-            cluster: self.cluster.clone(),
+            cluster: self.cluster.as_deref().map(|cluster| renumbered(cluster).0),
         };
         for (row, policy) in self.policy.chunks_exact(self.actions).enumerate() {
             let (action, propensity) = (self.action[row], self.propensity[row]);
@@ -138,6 +138,7 @@ impl Rounds {
         }
         check_finite(&reward, "the reward")?;
         weight.iter().enumerate().try_for_each(|(row, &w)| check_weight(w, row))?;
+        let cluster = cluster.map(|cluster| renumbered(&cluster).0);
         Ok(Self { matched: vec![false; n], reward, weight, model: None, balanced: None, cluster })
     }
 

@@ -6,6 +6,7 @@ use super::pair::{Pair, Winner};
 use crate::statistics::auc::{Scored, auc_estimate};
 use crate::statistics::calibration::{Binning, Calibration, Forecast, calibration};
 use crate::statistics::proportion::wilson;
+use crate::statistics::renumbered;
 use crate::{Bootstrap, Estimate, EvalError, Method, Result, Sums};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -97,7 +98,7 @@ pub fn evaluate(pairs: &[Pair], options: &Options) -> Result<Report> {
     options.validate()?;
     pairs.iter().enumerate().try_for_each(|(at, pair)| pair.validate(at))?;
     let margin = options.tie_margin;
-    let (pairs, products) = renumbered(pairs);
+    let (pairs, products) = by_product(pairs);
     let pairs = pairs.as_slice();
     let prior = options.prior.fit(pairs)?;
     let facts: Vec<Facts> = pairs.par_iter().map(|p| Facts::of(p, &prior, margin)).collect();
@@ -137,14 +138,10 @@ pub fn evaluate(pairs: &[Pair], options: &Options) -> Result<Report> {
     })
 }
 
-/// The pairs with products numbered from 0 without holes (a product without pairs would only add noise to resamples), and
-/// how many there are.
-fn renumbered(pairs: &[Pair]) -> (Vec<Pair>, usize) {
-    let mut known: Vec<usize> = pairs.iter().map(|p| p.product).collect();
-    known.sort_unstable();
-    known.dedup();
-    let number = |product| known.partition_point(|k| *k < product);
-    (pairs.iter().map(|p| Pair { product: number(p.product), ..p.clone() }).collect(), known.len())
+/// The pairs with products numbered from 0 without holes, and how many there are.
+fn by_product(pairs: &[Pair]) -> (Vec<Pair>, usize) {
+    let (products, count) = renumbered(&pairs.iter().map(|p| p.product).collect::<Vec<_>>());
+    (pairs.iter().zip(products).map(|(p, product)| Pair { product, ..p.clone() }).collect(), count)
 }
 
 impl Options {

@@ -26,6 +26,15 @@ pub use table::ClusterTable;
 
 use crate::{EvalError, Result};
 
+/// Clusters numbered from 0 without holes, in the order of their numbers, and how many there are. A cluster without items
+/// would only add noise to resamples.
+pub(crate) fn renumbered(clusters: &[usize]) -> (Vec<usize>, usize) {
+    let mut known = clusters.to_vec();
+    known.sort_unstable();
+    known.dedup();
+    (clusters.iter().map(|cluster| known.partition_point(|k| k < cluster)).collect(), known.len())
+}
+
 /// Refuses a level outside (0, 1).
 pub(crate) fn check_level(level: f64) -> Result<()> {
     if level > 0.0 && level < 1.0 {

@@ -9,7 +9,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// What a study is to achieve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Goal {
-    /// Confidence level of the two-sided test, in (0, 1); 0.95 by default.
+    /// Confidence level of the two-sided test, above 0 and at most 0.9999; 0.95 by default.
     pub level: f64,
     /// Chance to find an effect that is there, in (1 - level, 1); 0.8 by default.
     pub power: f64,
@@ -23,10 +23,16 @@ impl Default for Goal {
 
 /// Largest sample that is searched for.
 const LARGEST: u64 = 1 << 50;
+/// Beyond it the t quantile of two observations is in the millions, and a search takes for ever.
+const MOST_LEVEL: f64 = 0.9999;
 
 impl Goal {
     fn validate(&self) -> Result<()> {
         check_level(self.level)?;
+        if self.level > MOST_LEVEL {
+            let value = self.level.to_string();
+            return Err(EvalError::BadOption { option: "level", value, rule: "it must be at most 0.9999" });
+        }
         if self.power > 1.0 - self.level && self.power < 1.0 {
             return Ok(());
         }
@@ -92,15 +98,20 @@ pub fn trials_per_arm(first: f64, second: f64, goal: Goal) -> Result<u64> {
 /// Chance that the two-sided test of two proportions with `trials` in each arm tells `first` from `second`.
 ///
 /// # Errors
-/// [`EvalError::BadOption`].
+/// [`EvalError::BadOption`], [`EvalError::TooFew`] below two trials.
 pub fn proportions_power(first: f64, second: f64, trials: u64, level: f64) -> Result<f64> {
     check_level(level)?;
     rate("first", first)?;
     rate("second", second)?;
+    at_least_two("a comparison of rates", trials)?;
+    let spread = apart(first, second);
+    if spread == 0.0 {
+        // Rates of 0 and 1 show themselves in every trial; two equal ones never differ.
+        return Ok(if first == second { 0.0 } else { 1.0 });
+    }
     let normal = Normal::standard();
     let reach = normal.inverse_cdf(0.5 + level / 2.0) * pooled(first, second);
     let gap = (first - second).abs() * (trials as f64).sqrt();
-    let spread = apart(first, second);
     Ok(normal.cdf((gap - reach) / spread) + normal.cdf((-gap - reach) / spread))
 }
 

@@ -53,9 +53,13 @@ pub fn power(shift: f64, n: usize, level: f64) -> f64 {
     let density = |s: f64| (log_scale + (2.0 * c - 1.0) * s.max(1e-300).ln() - c * s * s).exp();
     let beyond = |s: f64| normal.cdf(noncentral - reach * s) + normal.cdf(-noncentral - reach * s);
     let spread = 9.0 / freedom.sqrt();
-    // With few degrees of freedom the quantile is large and what lies beyond it steep.
-    let steps = 2000 * reach.ceil() as usize;
-    simpson((1.0 - spread).max(0.0), 1.0 + spread, steps, |s| density(s) * beyond(s)).clamp(0.0, 1.0)
+    // Where the quantile is large, with few degrees of freedom, what lies beyond it is steep, and nothing soon after.
+    let (from, to) = ((1.0 - spread).max(0.0), (1.0 + spread).min((noncentral + 9.0) / reach));
+    if to <= from {
+        return 0.0;
+    }
+    let steps = (((to - from) * reach / 0.004) as usize).max(2000).next_multiple_of(2);
+    simpson(from, to, steps, |s| density(s) * beyond(s)).clamp(0.0, 1.0)
 }
 
 /// Simpson's rule with an even number of steps.

@@ -37,8 +37,12 @@ impl Sums {
     }
 
     /// Adds to one cell. The value must be finite: callers check what comes from outside.
+    ///
+    /// # Panics
+    /// For a cell that the table has not, and for NaN and infinities.
     pub fn add(&mut self, cluster: usize, column: usize, value: f64) {
-        debug_assert!(cluster < self.clusters && column < self.columns && value.is_finite());
+        // A cluster too large would land in the next column.
+        assert!(cluster < self.clusters && column < self.columns && value.is_finite());
         self.cells[column * self.clusters + cluster] += value;
     }
 
