@@ -1,6 +1,7 @@
 //! `cargo xtask check-cuda`: whether everything that has a `cuda` feature compiles with it, kernels included, without a GPU.
 
 use crate::cargo;
+use crate::plugins::PluginCrate;
 use crate::workspace::Workspace;
 use anstream::eprintln;
 use anyhow::{Context, Result, ensure};
@@ -18,26 +19,10 @@ const COMPUTE_CAP: &str = "90";
 pub fn check(workspace: &Workspace) -> Result<()> {
     let toolkit = Toolkit::find_or_install(workspace)?;
     let mut check = cargo::command(workspace, "check --release --all-targets");
-    for name in crates(&workspace.root().join("plugins"))? {
-        check.args(["--package", &name, "--features", &format!("{name}/cuda")]);
+    for PluginCrate { name, .. } in PluginCrate::all(workspace)?.iter().filter(|plugin| plugin.has_cuda()) {
+        check.args(["--package", name, "--features", &format!("{name}/cuda")]);
     }
     cargo::run(toolkit.apply(&mut check, COMPUTE_CAP)).context("the cuda feature does not compile")
-}
-
-/// The crates that have the feature.
-fn crates(plugins: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(plugins).with_context(|| format!("{} cannot be read", plugins.display()))? {
-        let path = entry?.path().join("Cargo.toml");
-        let manifest =
-            fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let name = manifest.lines().find_map(|line| line.strip_prefix("name = "));
-        if let (true, Some(name)) = (manifest.lines().any(|line| line.starts_with("cuda = ")), name) {
-            found.push(name.trim_matches('"').to_owned());
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// A CUDA toolkit: a folder with `bin/nvcc`, `include` and `lib64`.
@@ -148,14 +133,5 @@ mod tests {
         complete(home.path()).unwrap();
         assert_eq!(fs::read(home.path().join("lib64/libcublas.so")).unwrap(), b"libcublas.so.13");
         assert_eq!(fs::read_dir(&lib).unwrap().count(), 3);
-    }
-
-    #[test]
-    fn the_crates_with_the_feature_are_found() {
-        let found = crates(&Workspace::find().unwrap().root().join("plugins")).unwrap();
-        for name in ["adeval-models", "sd-background"] {
-            assert!(found.iter().any(|crate_| crate_ == name), "{found:?}");
-        }
-        assert!(!found.iter().any(|crate_| crate_ == "template-prompt"), "{found:?}");
     }
 }

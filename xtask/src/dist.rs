@@ -1,21 +1,12 @@
 //! `cargo xtask dist`: an archive that runs where there is no Rust.
 
+use crate::plugins::PluginCrate;
 use crate::workspace::Workspace;
 use crate::{cargo, code};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// The reference plugins, by their crates.
-const PLUGINS: [&str; 6] = [
-    "efficientnet_embedder",
-    "heuristic_reward",
-    "learning_reference",
-    "photo_background",
-    "scene_background",
-    "template_prompt",
-];
 
 /// Files of the workspace that go along: what the default suite reads, and what the licences ask for.
 const FILES: [&str; 13] = [
@@ -46,8 +37,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
         fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be replaced", folder.display()))?;
     }
     copy(&workspace.binary("adeval"), &folder.join("adeval"))?;
-    for plugin in PLUGINS {
-        let file = library(plugin);
+    for file in PluginCrate::all(workspace)?.iter().filter_map(PluginCrate::library) {
         copy(&workspace.binary("adeval").with_file_name(&file), &folder.join("plugins").join(&file))?;
     }
     for file in FILES {
@@ -57,11 +47,6 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let megabytes = fs::metadata(&archive)?.len() as f64 / 1e6;
     anstream::println!("{} ({megabytes:.0} MB)", archive.display());
     Ok(())
-}
-
-fn library(name: &str) -> String {
-    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
-    format!("{DLL_PREFIX}{name}{DLL_SUFFIX}")
 }
 
 /// Copies a file or a folder with all that is in it.

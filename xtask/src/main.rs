@@ -12,6 +12,8 @@ mod dependencies;
 mod dist;
 mod gpu;
 mod parity;
+mod plugins;
+mod sanitize;
 mod schemas;
 mod spelling;
 mod steps;
@@ -76,6 +78,8 @@ enum Command {
     Parity,
     /// Check the spelling of all text.
     Typos,
+    /// Run the tests of all `unsafe` code under AddressSanitizer, and Miri where it is installed; needs a nightly compiler.
+    Sanitize,
     /// Compile everything that runs on NVIDIA GPUs; no GPU is needed, the toolkit is installed where there is none.
     CheckCuda,
     /// Run the parity tests and renders of real size on this machine's NVIDIA GPU, and print pictures a second.
@@ -98,6 +102,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Bench { args } => return bench::run(&workspace, args),
         Command::Dist => return dist::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Parity => return parity::run(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Sanitize => return sanitize::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::CheckCuda => return cuda::check(&workspace).map(|()| ExitCode::SUCCESS),
         Command::GpuCheck => return gpu::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Test => check::ALL,
