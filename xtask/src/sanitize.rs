@@ -7,14 +7,19 @@ use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::Command;
 
-/// What holds `unsafe`, and which of its tests run through it: the frontier with libraries loaded into the process and buffers
-/// that cross it, the memory that host and worker share, mapped files, and the models' vector kernels.
-const ADDRESS: [&str; 4] = [
-    "--package adeval-sdk --lib --test contract --test frontier --test loading --test warm_up",
-    "--package adeval-host --lib plugin::",
-    "--package adeval-checkpoints --lib format::",
-    "--package adeval-models --lib -- cpu:: efficientnet::",
+/// What holds `unsafe`, and which of its tests run through it: the frontier with libraries loaded into the process (examples of
+/// the sdk, built first) and buffers that cross it, the memory that host and worker share, mapped files, and the models' vector kernels.
+const ADDRESS: [&str; 5] = [
+    "build --release --package adeval-sdk --examples",
+    "test --release --package adeval-sdk --lib --test contract --test frontier --test loading --test warm_up",
+    "test --release --package adeval-host --lib plugin::",
+    "test --release --package adeval-checkpoints --lib format::",
+    "test --release --package adeval-models --lib -- cpu:: efficientnet::",
 ];
+
+/// The detector's runtime is in the program; libraries that it loads find it there only if it is exported.
+const FLAGS: &str =
+    "-Zsanitizer=address -Cdebuginfo=line-tables-only -Cdebug-assertions=on -Clink-arg=-Wl,--export-dynamic";
 
 /// What Miri can interpret of the frontier: it loads no libraries.
 const INTERPRETED: &str = "--package adeval-sdk --lib abi::";
@@ -29,9 +34,8 @@ pub fn run(workspace: &Workspace) -> Result<()> {
         "sanitizers need a nightly compiler: run `rustup toolchain install nightly`"
     );
     let target = workspace.target().join("sanitize");
-    for tests in ADDRESS {
-        cargo::run(&mut address(workspace, &target, tests))
-            .with_context(|| format!("AddressSanitizer ended the tests of {tests}"))?;
+    for arguments in ADDRESS {
+        cargo::run(&mut address(workspace, &target, arguments)).context("AddressSanitizer ended it")?;
     }
     if cargo::probe(Command::new("rustup").args(["run", "nightly", "cargo", "miri", "--version"])).is_none() {
         println!("notice: Miri is not installed (`rustup component add miri --toolchain nightly`): not run");
@@ -40,12 +44,15 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     cargo::run(&mut miri(workspace, &target)).context("Miri found undefined behaviour")
 }
 
-/// With `--target`, build scripts and macros stay as they are; only what is tested is instrumented.
-fn address(workspace: &Workspace, target: &Path, tests: &str) -> Command {
+/// With a target named, build scripts and macros stay as they are; only what is tested is instrumented.
+fn address(workspace: &Workspace, target: &Path, arguments: &str) -> Command {
     let mut command = nightly(workspace, target);
-    command.args(["test", "--release", "--target", TRIPLE]).args(tests.split_whitespace());
+    command.args(arguments.split_whitespace());
+    let known = workspace.root().join("xtask/src/leaks.supp");
     command
-        .env("RUSTFLAGS", "-Zsanitizer=address -Cdebuginfo=line-tables-only -Cdebug-assertions=on")
+        .env("CARGO_BUILD_TARGET", TRIPLE)
+        .env("LSAN_OPTIONS", format!("suppressions={}", known.display()))
+        .env("RUSTFLAGS", FLAGS)
         .env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1");
     command
 }
