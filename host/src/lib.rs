@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod plugin;
 pub mod products;
+pub mod records;
 pub mod scaffold;
 pub mod sheet;
 pub mod snapshot;

@@ -5,17 +5,21 @@
 //! that is. Formulas follow the Open Bandit Pipeline (Saito et al. 2021), to which goldens hold them.
 
 pub mod bounds;
+mod difference;
 pub mod embedding;
 mod estimator;
 mod log;
 mod overlap;
+mod reduced;
 mod report;
 pub mod slate;
 pub mod tuning;
 mod value;
 
+pub use difference::difference;
 pub use estimator::Estimator;
 pub use log::{Log, Rounds};
 pub use overlap::{Overlap, overlap};
+pub use reduced::Reduced;
 pub use report::{OpeReport, OpeRow, report};
 pub use value::{round_values, value};

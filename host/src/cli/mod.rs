@@ -1,6 +1,7 @@
 //! The command line: each command in a module of its own, with what they share beside them.
 
 mod bench;
+mod eval;
 mod exit;
 mod interrupt;
 mod models;
@@ -59,6 +60,9 @@ enum Command {
     /// Checkpoints on this machine and on the Hugging Face hub: list, download, check, and tell what they are.
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Numbers from a team's own logs: reward models, off-policy value, selection of creatives.
+    #[command(subcommand)]
+    Eval(eval::EvalCommand),
     /// Print the JSON schema of a file that adeval reads or writes.
     Schema(schema::SchemaArgs),
     /// Print a completion script for a shell, e.g. `adeval completions bash > /etc/bash_completion.d/adeval`.
@@ -93,6 +97,7 @@ fn run(command: Command, session: Session) -> Result<Finish, Stop> {
         Command::Runs(command) => runs::run(&command, session),
         Command::Snapshot(command) => snapshot::run(&command, session),
         Command::Models(command) => models::run(&command, session),
+        Command::Eval(command) => eval::run(&command, session),
         Command::Schema(args) => schema::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

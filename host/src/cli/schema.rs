@@ -1,5 +1,6 @@
 //! `adeval schema`: the shapes of files, for editors and for other programs.
 
+use super::eval::{OpeResult, PairsResult, RankingResult};
 use super::exit::{Finish, Stop};
 use super::output;
 use crate::bench::Rendered;
@@ -33,6 +34,12 @@ enum Document {
     Check,
     /// `adeval-check.toml`, a plugin's own settings for the check.
     CheckConfig,
+    /// What `adeval eval pairs --json` prints.
+    EvalPairs,
+    /// What `adeval eval ope --json` prints.
+    EvalOpe,
+    /// What `adeval eval ranking --json` prints.
+    EvalRanking,
 }
 
 pub fn run(args: &SchemaArgs) -> Result<Finish, Stop> {
@@ -48,6 +55,9 @@ fn schema(of: Document) -> serde_json::Value {
         Document::Rendered => schema_for!(Rendered).to_value(),
         Document::Check => schema_for!(CheckReport).to_value(),
         Document::CheckConfig => schema_for!(CheckConfig).to_value(),
+        Document::EvalPairs => schema_for!(PairsResult).to_value(),
+        Document::EvalOpe => schema_for!(OpeResult).to_value(),
+        Document::EvalRanking => schema_for!(RankingResult).to_value(),
     }
 }
 

@@ -1,0 +1,94 @@
+//! Options of every command that reads a log, and the reading.
+
+use super::super::Session;
+use super::super::exit::{Finish, Stop};
+use super::super::output;
+use super::super::progress::Report;
+use crate::records::{self, ReadOptions, RecordError, RowReport, Table};
+use adeval_eval::Bootstrap;
+use std::path::Path;
+
+/// Files below this are read before a bar could be seen.
+const LARGE: u64 = 1 << 26;
+
+/// Which rows and columns count.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Reading")]
+pub struct SourceArgs {
+    /// Leave out rows that cannot be used, and count them by reason; without, the first one is an error.
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Read past a column that the table does not know; may be repeated.
+    #[arg(long, value_name = "COLUMN")]
+    ignore: Vec<String>,
+}
+
+/// How intervals are made.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Intervals")]
+pub struct IntervalArgs {
+    /// Confidence level of intervals.
+    #[arg(long, default_value_t = 0.95)]
+    level: f64,
+    /// Bootstrap resamples, 100 to 1000000.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    resamples: u32,
+    /// Seed of all randomness.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+impl IntervalArgs {
+    pub fn bootstrap(&self) -> Result<Bootstrap, Stop> {
+        let bootstrap = Bootstrap { seed: self.seed, resamples: self.resamples, level: self.level };
+        bootstrap.validate()?;
+        Ok(bootstrap)
+    }
+}
+
+impl SourceArgs {
+    /// Reads a file. Columns to ignore are those of the first file, `ignores` says whether this is it.
+    pub fn read(
+        &self,
+        path: &Path,
+        ignores: bool,
+        table: &mut dyn Table,
+        session: Session,
+    ) -> Result<RowReport, Stop> {
+        let size = std::fs::metadata(path).map_or(0, |m| m.len());
+        let report = Report::new(session.quiet || size < LARGE);
+        if size >= LARGE {
+            report.stage_bytes("read", size);
+        }
+        let ignore = if ignores { self.ignore.clone() } else { Vec::new() };
+        let progress = |bytes| report.advance_bytes(bytes);
+        let options = ReadOptions { skip_bad_rows: self.skip_bad_rows, ignore, progress: &progress };
+        let rows = records::read(path, &options, table)?;
+        report.finish();
+        for left in &rows.left_out {
+            let count = format!("{} of {} rows left out ({})", left.rows, rows.read, left.reason);
+            output::warn(&format!("{}: {count}; the first: {}, {}", path.display(), left.place, left.first));
+        }
+        Ok(rows)
+    }
+}
+
+/// 3 when rows were left out: done, but without some items.
+pub fn finish<'a>(rows: impl IntoIterator<Item = &'a RowReport>) -> Finish {
+    Finish::with_failures(rows.into_iter().any(|rows| rows.missing() > 0))
+}
+
+impl From<RecordError> for Stop {
+    fn from(error: RecordError) -> Self {
+        let stop = Self::new(error.to_string());
+        match error {
+            RecordError::Row { .. } => {
+                stop.help("mend the row, or leave out all rows that cannot be used with --skip-bad-rows, which counts them")
+            }
+            RecordError::Columns { .. } | RecordError::Format { .. } | RecordError::Empty { .. } => {
+                stop.help("docs/logs.md has the columns of each table, with examples")
+            }
+            _ => stop,
+        }
+    }
+}

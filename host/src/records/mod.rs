@@ -1,0 +1,31 @@
+//! A team's own logs: tables in CSV, TSV, JSON lines and Parquet, read as one stream of checked rows.
+//!
+//! [`read`] hands the rows of a file to a [`Table`], whatever the format. Text files name the line of what is wrong, Parquet
+//! files the row. A row that cannot be used is an error, or is left out and counted in the [`RowReport`]; which columns a table
+//! has is in `docs/logs.md`. Rows stream: what is kept is up to the table.
+
+mod cell;
+mod csv;
+mod decisions;
+mod error;
+mod feed;
+mod json;
+mod layout;
+mod names;
+mod pairs;
+mod parquet;
+mod policies;
+mod read;
+mod report;
+mod totals;
+
+pub use cell::Cell;
+pub use decisions::{Decisions, Unit};
+pub use error::{Place, Problem, Reason, RecordError};
+pub use layout::{Column, Layout, Shape};
+pub use names::Names;
+pub use pairs::{Judge, JudgedPairs};
+pub use policies::{Answer, Policies};
+pub use read::{ReadOptions, Row, Table, read};
+pub use report::{LeftOut, RowReport};
+pub use totals::CreativeTotals;

@@ -1,0 +1,256 @@
+//! `adeval eval`: from files to numbers, and what is said of files that are wrong. The logs are synthetic.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
+use adeval_tests::Room;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+const FORMATS: [&str; 3] = ["csv", "jsonl", "parquet"];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/logs").join(name)
+}
+
+fn expected() -> Value {
+    serde_json::from_str(&std::fs::read_to_string(fixture("expected.json")).unwrap()).unwrap()
+}
+
+/// Asserts that a number is the one that the fixtures' script computed by its definition.
+#[track_caller]
+fn near(found: &Value, expected: &Value) {
+    let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
+    assert!((found - expected).abs() < 1e-9 * expected.abs().max(1.0), "{found} is not {expected}");
+}
+
+fn room() -> Room {
+    Room::with_plugins(&[])
+}
+
+/// The same bytes from every format, and the result.
+fn in_all_formats(call: &dyn Fn(&Room, &str) -> String) -> Value {
+    let room = room();
+    let outputs = FORMATS.map(|format| call(&room, format));
+    assert_eq!(outputs[0], outputs[1], "CSV and JSON lines differ");
+    assert_eq!(outputs[0], outputs[2], "CSV and Parquet differ");
+    serde_json::from_str(&outputs[0]).unwrap()
+}
+
+#[test]
+fn pairs_have_the_accuracy_of_their_definition_in_every_format() {
+    let found = in_all_formats(&|room, format| {
+        room.adeval("--json eval pairs").arg(fixture(&format!("pairs.{format}"))).run().done().stdout
+    });
+    let (report, expected) = (&found["judges"][0]["report"], &expected()["pairs"]);
+    near(&report["overall"]["accuracy"]["value"], &expected["accuracy"]);
+    near(&report["swap_consistency"]["value"], &expected["swap_consistency"]);
+    assert_eq!(report["overall"]["pairs"], expected["pairs"]);
+    assert_eq!(found["rows"]["used"], 120);
+    let categories = report["by_category"].as_array().unwrap();
+    assert_eq!(
+        categories.iter().map(|c| c["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["lamps", "mugs", "shoes"]
+    );
+}
+
+#[test]
+fn policies_have_the_values_of_their_definitions_in_every_format() {
+    let found = in_all_formats(&|room, format| {
+        let call = room.adeval("--json eval ope").arg(fixture(&format!("decisions.{format}")));
+        call.arg("--policy").arg(fixture(&format!("policies.{format}"))).run().done().stdout
+    });
+    let expected = &expected()["ope"];
+    for (at, name) in ["A", "B"].into_iter().enumerate() {
+        let policy = &found["policies"][at];
+        assert_eq!(policy["policy"], name);
+        let rows = policy["report"]["estimates"].as_array().unwrap();
+        let value = |estimator: Value| {
+            let row = rows.iter().find(|row| row["tuned"] == false && row["estimator"] == estimator);
+            &row.unwrap_or_else(|| panic!("no {estimator}"))["value"]["value"]
+        };
+        near(value(serde_json::json!({ "ipw": { "clip": null } })), &expected[name]["ipw"]);
+        near(value("snipw".into()), &expected[name]["snipw"]);
+        near(value("direct_method".into()), &expected[name]["dm"]);
+        near(value(serde_json::json!({ "dr": { "clip": null } })), &expected[name]["dr"]);
+        let overlap = &policy["report"]["overlap"];
+        near(&overlap["effective_sample_size"], &expected[name]["effective_sample_size"]);
+        near(&policy["report"]["logged"]["value"], &expected["logged"]);
+    }
+    let last = &found["comparisons"][2];
+    assert_eq!((&last["policy"], &last["against"]), (&"B".into(), &"A".into()));
+    let apart = expected["B"]["snipw"].as_f64().unwrap() - expected["A"]["snipw"].as_f64().unwrap();
+    near(&last["difference"]["value"], &apart.into());
+}
+
+#[test]
+fn models_have_the_simulated_ctr_of_its_definition_in_every_format() {
+    let found = in_all_formats(&|room, format| {
+        room.adeval("--json eval ranking").arg(fixture(&format!("totals.{format}"))).run().done().stdout
+    });
+    for (at, model) in ["sharp", "blunt"].into_iter().enumerate() {
+        assert_eq!(found["models"][at]["model"], model);
+        near(&found["models"][at]["report"]["sctr"]["value"], &expected()["ranking"][model]);
+    }
+    let names: Vec<_> =
+        found["policies"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "uniform",
+            "epsilon-greedy, 0.1",
+            "Thompson",
+            "UCB, width 0.1",
+            "scores of sharp",
+            "scores of blunt"
+        ]
+    );
+}
+
+#[test]
+fn tables_for_people_fit_and_say_what_to_do() {
+    let room = room();
+    let ope =
+        room.adeval("eval ope").arg(fixture("decisions.csv")).arg("--policy").arg(fixture("policies.csv"));
+    let pages = [
+        (ope.run().done().stdout, ["VERDICT", "SNIPW", "B - A", "Overlap:"]),
+        (
+            room.adeval("eval pairs").arg(fixture("pairs.csv")).run().done().stdout,
+            ["NOISE CEILING", "swap consistency", "CTR ratio", "MEAN PREDICTION"],
+        ),
+        (
+            room.adeval("eval ranking").arg(fixture("totals.csv")).run().done().stdout,
+            ["PLAYED BACK", "MODEL sharp", "GAUC", "uniformly at random"],
+        ),
+    ];
+    for (page, words) in pages {
+        words.iter().for_each(|word| assert!(page.contains(word), "{word}:\n{page}"));
+        let tables =
+            page.lines().filter(|line| !line.starts_with("Note: ") && !line.starts_with("Overlap: "));
+        tables.for_each(|line| assert!(line.chars().count() <= 100, "{line}"));
+    }
+}
+
+/// The first lines of a fixture with one replaced.
+fn broken(name: &str, line: usize, with: &str) -> String {
+    let text = std::fs::read_to_string(fixture(name)).unwrap();
+    let lines = text.lines().take(12).enumerate();
+    lines.map(|(at, text)| if at + 1 == line { with } else { text }.to_owned() + "\n").collect()
+}
+
+#[test]
+fn wrong_rows_are_named_with_line_column_and_mend() {
+    let cases = [
+        ("pairs", 3, "p0,c1,c2,900,588,45,578,0.5,0.5,shoes", ["line 3", "left_clicks", "900 clicks of 588"]),
+        ("pairs", 3, "p0,c1,c2,9,0,45,578,0.5,0.5,shoes", ["line 3", "left_impressions", "never shown"]),
+        ("pairs", 3, "p0,c1,c1,9,58,45,578,0.5,0.5,shoes", ["line 3", "right", "two creatives"]),
+        ("pairs", 3, "p0,c1,c0,9,58,45,578,0.5,0.5,shoes", ["line 3", "left", "was there before"]),
+        ("pairs", 4, "p1,c1,c0,9,58,45,578,1.5,0.5,shoes", ["line 4", "p_left", "[0, 1]"]),
+        ("pairs", 4, "p1,c1,c0,9.5,58,45,578,0.5,0.5,shoes", ["line 4", "left_clicks", "whole number"]),
+        ("pairs", 4, "p1,c1,c0,9,58,45,578,0.5,shoes", ["line 4", "9 fields", "header has 10"]),
+        ("totals", 5, "p0,c0,2026-03-04,3,4,0.1,0.1", ["line 5", "clicks", "4 clicks of 3"]),
+        ("totals", 3, "p0,c0,2026-03-01,3,2,0.1,0.1", ["line 3", "creative", "day"]),
+        ("totals", 3, "p0,c9,2026-03-01,3,2,NaN,0.1", ["line 3", "score_sharp", "finite"]),
+        ("decisions", 2, "d0,p34,c2,0,0", ["line 2", "propensity", "(0, 1]"]),
+        ("decisions", 2, "d0,p34,c2,,0", ["line 2", "propensity", "no propensity"]),
+        ("decisions", 2, "d0,p34,c2,-0.5,0", ["line 2", "propensity", "-0.5"]),
+        ("decisions", 2, "d0,p34,c2,NaN,0", ["line 2", "propensity", "finite"]),
+        ("decisions", 3, "d0,p34,c2,0.5,0", ["line 3", "id", "was there before"]),
+        ("decisions", 3, "d1,p34,c2,0.5,2", ["line 3", "clicked", "0 or 1"]),
+        ("decisions", 3, "d1,p999,c2,0.5,1", ["line 3", "product", "policy file"]),
+    ];
+    let room = room();
+    for (table, line, with, words) in cases {
+        let file = room.write(&format!("{table}.csv"), broken(&format!("{table}.csv"), line, with));
+        let call = |more: &str| {
+            let command = if table == "decisions" {
+                "ope"
+            } else if table == "pairs" {
+                "pairs"
+            } else {
+                "ranking"
+            };
+            let call = room.adeval(&format!("eval {command} {more}")).arg(&file);
+            if table == "decisions" { call.arg("--policy").arg(fixture("policies.csv")) } else { call }
+        };
+        let skipped = call("--json --skip-bad-rows").run();
+        call("").run().refused(1, &words);
+        let rows = skipped.with_code(3).json()["rows"].clone();
+        assert_eq!((&rows["read"], &rows["used"]), (&11.into(), &10.into()), "{with}");
+        assert_eq!(rows["left_out"][0]["rows"], 1);
+        assert_eq!(rows["left_out"][0]["first_row"], line as u64 - 1);
+    }
+}
+
+#[test]
+fn wrong_files_are_refused_in_one_sentence() {
+    let room = room();
+    let text = std::fs::read_to_string(fixture("pairs.csv")).unwrap();
+    let parquet = std::fs::read(fixture("pairs.parquet")).unwrap();
+    let mut latin = text.clone().into_bytes();
+    let at = text.find("shoes").unwrap();
+    latin[at] = 0xe9;
+    let cases: [(&str, Vec<u8>, &[&str]); 9] = [
+        (
+            "typo.csv",
+            text.replace("left_clicks", "left_click").into(),
+            &["left_click", "did you mean \"left_clicks\""],
+        ),
+        (
+            "less.csv",
+            text.replacen("p_left,p_left_swapped", "a,b", 1).into(),
+            &["unknown column \"a\"", "--ignore"],
+        ),
+        ("latin.csv", latin, &["line 2", "category", "UTF-8"]),
+        ("half.parquet", parquet[..parquet.len() / 2].to_vec(), &["half.parquet", "damaged"]),
+        ("empty.csv", text.lines().next().unwrap().into(), &["empty.csv", "no row"]),
+        ("pairs.xlsx", text.clone().into(), &["pairs.xlsx", ".parquet"]),
+        ("list.jsonl", b"[1, 2]\n".to_vec(), &["line 1", "JSON object"]),
+        ("keys.jsonl", b"{\"product\": 1}\n".to_vec(), &["\"left\" is missing"]),
+        ("text.csv.gz", text.clone().into(), &["text.csv.gz", "damaged"]),
+    ];
+    for (name, bytes, words) in cases {
+        let file = room.write(name, bytes);
+        room.adeval("eval pairs").arg(file).run().refused(1, words);
+    }
+    room.adeval("eval pairs nowhere.csv").run().refused(1, &["nowhere.csv", "cannot be opened"]);
+    let policy = "product,creative,probability\np0,c0,0.5\np0,c1,0.4\n";
+    let policy = room.write("policy.csv", policy);
+    let call = room.adeval("eval ope").arg(fixture("decisions.csv")).arg("--policy").arg(policy);
+    call.run().refused(1, &["policy.csv", "\"p0\"", "add up to 0.9"]);
+}
+
+#[test]
+fn one_creative_a_product_is_no_choice() {
+    let room = room();
+    let file = room.write("t.csv", "product,creative,impressions,clicks\na,x,10,1\nb,y,10,2\n");
+    room.adeval("eval ranking").arg(file).run().refused(1, &["products with two creatives"]);
+    let file = room.write(
+        "u.csv",
+        "product,creative,impressions,clicks\na,x,10,1\nb,y,10,2\nb,z,10,3\nc,y,10,2\nc,z,10,3\n",
+    );
+    let found = room.adeval("--json eval ranking").arg(file).run().done().json();
+    assert_eq!((&found["products"], &found["single"]), (&2.into(), &1.into()));
+    assert!(found["notes"].to_string().contains("1 products have one creative"), "{found}");
+}
+
+#[test]
+fn a_policy_by_scores_shows_the_best() {
+    let room = room();
+    let log = "product,creative,propensity,clicked\np,a,0.5,1\np,b,0.5,0\nq,a,0.5,1\nq,b,0.5,0\n";
+    let (log, scores) = (
+        room.write("log.csv", log),
+        room.write("scores.csv", "product,creative,score\np,a,2\np,b,1\nq,a,1\nq,b,1\n"),
+    );
+    let call = |more: &str| {
+        let call = room.adeval(&format!("--json eval ope {more}")).arg(&log).arg("--policy").arg(&scores);
+        call.run().done().json()["policies"][0]["report"]["estimates"].clone()
+    };
+    let snipw = |rows: &Value| {
+        let rows = rows.as_array().unwrap().clone();
+        rows.into_iter().find(|r| r["estimator"] == "snipw").unwrap()["value"]["value"].clone()
+    };
+    // Weights: p shows a for certain (2, 0), q either (1, 1).
+    near(&snipw(&call("")), &0.75.into());
+    // With chance 1 any: all weights 1.
+    near(&snipw(&call("--epsilon 1")), &0.5.into());
+}
