@@ -148,7 +148,7 @@ fn wrong_rows_are_named_with_line_column_and_mend() {
         ("pairs", 4, "p1,c1,c0,9.5,58,45,578,0.5,0.5,shoes", ["line 4", "left_clicks", "whole number"]),
         ("pairs", 4, "p1,c1,c0,9,58,45,578,0.5,shoes", ["line 4", "9 fields", "header has 10"]),
         ("totals", 5, "p0,c0,2026-03-04,3,4,0.1,0.1", ["line 5", "clicks", "4 clicks of 3"]),
-        ("totals", 3, "p0,c0,2026-03-01,3,2,0.1,0.1", ["line 3", "creative", "day"]),
+        ("totals", 3, "p0,c0,2026-03-01,3,2,0.0915,0.075", ["line 3", "creative", "was there before"]),
         ("totals", 3, "p0,c9,2026-03-01,3,2,NaN,0.1", ["line 3", "score_sharp", "finite"]),
         ("decisions", 2, "d0,p34,c2,0,0", ["line 2", "propensity", "(0, 1]"]),
         ("decisions", 2, "d0,p34,c2,,0", ["line 2", "propensity", "no propensity"]),

@@ -103,7 +103,10 @@ impl<'a> Values<'a> {
             DataType::Dictionary(_, _) => {
                 let dictionary = array.as_any_dictionary_opt()?;
                 let values = Self::of(dictionary.values().as_ref())?;
-                Self::Dictionary(dictionary.normalized_keys(), Box::new(values), array)
+                // Without a text to point at, every row is null.
+                let none = dictionary.values().is_empty();
+                let keys = if none { vec![0; array.len()] } else { dictionary.normalized_keys() };
+                Self::Dictionary(keys, Box::new(values), array)
             }
             _ => return None,
         })

@@ -111,19 +111,19 @@ impl Table for CreativeTotals {
         };
         let scores = numbers(&mut self.models.iter().map(|m| m.1))?;
         let features = numbers(&mut self.features.iter().copied())?;
-        let day = self.days.number(day.as_deref().unwrap_or(""));
+        let day = day.as_deref().unwrap_or("");
         let product = self.products.number(&product);
         let at = self.creatives.get(&(product, Box::from(&*creative))).copied();
         let Some(at) = at else {
             self.creatives.insert((product, Box::from(&*creative)), self.known.len());
             self.of_product.resize(self.products.len(), Vec::new());
             self.of_product[product as usize].push(self.known.len());
-            let days = BTreeMap::from([(day, Day { clicks, impressions })]);
+            let days = BTreeMap::from([(self.days.number(day), Day { clicks, impressions })]);
             self.known.push(Known { days, scores, features });
             return Ok(());
         };
         let known = &mut self.known[at];
-        if known.days.contains_key(&day) {
+        if self.days.find(day).is_some_and(|day| known.days.contains_key(&day)) {
             let message = format!(
                 "creative {creative:?} of this product was there before; add its rows up, or tell days apart in a column \"day\""
             );
@@ -135,7 +135,7 @@ impl Table for CreativeTotals {
             );
             return Err(row.at(CREATIVE, Problem::new(Reason::OutOfRange, message)));
         }
-        known.days.insert(day, Day { clicks, impressions });
+        known.days.insert(self.days.number(day), Day { clicks, impressions });
         Ok(())
     }
 }

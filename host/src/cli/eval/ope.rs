@@ -4,7 +4,7 @@ use super::super::exit::{Finish, Stop};
 use super::super::{Session, output};
 use super::source::{self, IntervalArgs, SourceArgs};
 use super::text;
-use crate::records::{Decisions, Policies, RowReport, Unit};
+use crate::records::{Decisions, Policies, RecordError, RowReport, Unit};
 use adeval_eval::ope::{Estimator, OpeReport, Rounds, difference, report};
 use adeval_eval::{Bootstrap, Estimate};
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,8 @@ pub fn run(args: &OpeArgs, session: Session) -> Result<Finish, Stop> {
     }
     let mut policies = Policies::default();
     let policy_rows = args.source.read(&args.policy, false, &mut policies, session)?;
-    policies.complete(args.epsilon).map_err(|m| Stop::new(format!("{}: {m}", args.policy.display())))?;
+    let file = args.policy.display().to_string();
+    policies.complete(args.epsilon).map_err(|message| RecordError::Together { file, message })?;
     let mut log = Decisions::new(&policies);
     let rows = args.source.read(&args.log, true, &mut log, session)?;
     let mut entrants = Vec::new();

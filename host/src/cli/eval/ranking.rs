@@ -198,7 +198,7 @@ fn page(result: &RankingResult) -> String {
             format!("{:.1}%", 100.0 * row.matched),
         ]
     });
-    page += &output::table(["PLAYED BACK", "SCTR", "LIFT", "REGRET", "MATCHED"], rows);
+    page += &output::table(["PLAYED BACK", "SCTR", "LIFT", "REGRET", "SHOWN"], rows);
     for ModelResult { model, report } in &result.models {
         page += &format!("\n{}", scores(model, report));
     }

@@ -7,14 +7,16 @@ pub fn percent(estimate: &Estimate) -> String {
     shown(estimate, &|v| format!("{:.1}%", 100.0 * v))
 }
 
-/// The same with two more digits, for click-through rates.
+/// The same with more digits, for click-through rates.
 pub fn rate(estimate: &Estimate) -> String {
-    shown(estimate, &|v| format!("{:.3}%", 100.0 * v))
+    let digits = if estimate.value < 0.1 { 3 } else { 2 };
+    shown(estimate, &|v| format!("{:.digits$}%", 100.0 * v))
 }
 
 /// `+3.1% [+1.0%, +5.3%]`.
 pub fn signed_percent(estimate: &Estimate) -> String {
-    shown(estimate, &|v| format!("{:+.1}%", 100.0 * v))
+    // What rounds to 0 has no sign.
+    shown(estimate, &|v| format!("{:+.1}%", 100.0 * v).replace("-0.0%", "+0.0%"))
 }
 
 /// `0.7123 [0.6900, 0.7330]`.
