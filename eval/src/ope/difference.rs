@@ -34,7 +34,6 @@ pub fn difference(a: &Rounds, b: &Rounds, estimator: Estimator, bootstrap: &Boot
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
 mod tests {
     use super::*;
     use crate::ope::{Log, Reduced, value};
