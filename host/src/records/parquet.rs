@@ -70,7 +70,7 @@ enum Values<'a> {
     LargeText(&'a LargeStringArray),
     TextView(&'a StringViewArray),
     Flags(&'a BooleanArray),
-    Whole(Box<dyn Fn(usize) -> Cell<'a> + 'a>),
+    Number(Box<dyn Fn(usize) -> Cell<'a> + 'a>),
     /// Texts that occur often, by number.
     Dictionary(Vec<usize>, Box<Self>, &'a dyn Array),
 }
@@ -123,7 +123,7 @@ impl<'a> Values<'a> {
             Self::TextView(array) => text(array.is_valid(row), array.value(row)),
             Self::Flags(array) if array.is_valid(row) => Cell::Flag(array.value(row)),
             Self::Flags(_) => Cell::Missing,
-            Self::Whole(cell) => cell(row),
+            Self::Number(cell) => cell(row),
             Self::Dictionary(keys, values, array) if array.is_valid(row) => values.cell(keys[row]),
             Self::Dictionary(..) => Cell::Missing,
         }
@@ -135,7 +135,7 @@ where
     T: ArrowPrimitiveType,
     T::Native: TryInto<i64> + ToString,
 {
-    Values::Whole(Box::new(move |row| match array.is_valid(row) {
+    Values::Number(Box::new(move |row| match array.is_valid(row) {
         true => {
             let value = array.value(row);
             value.try_into().map_or_else(|_| Cell::Text(Cow::Owned(value.to_string())), Cell::Whole)
@@ -148,7 +148,7 @@ fn real<'a, T: ArrowPrimitiveType>(
     array: &'a PrimitiveArray<T>,
     to: impl Fn(T::Native) -> f64 + 'a,
 ) -> Values<'a> {
-    Values::Whole(Box::new(move |row| match array.is_valid(row) {
+    Values::Number(Box::new(move |row| match array.is_valid(row) {
         true => Cell::Real(to(array.value(row))),
         false => Cell::Missing,
     }))

@@ -134,7 +134,7 @@ impl Table for Policies {
         self.scored = layout.has(SCORE);
         self.modelled = layout.has(PREDICTED);
         match (layout.has(PROBABILITY), self.scored) {
-            (true, true) => Err("there are both \"probability\" and \"score\"; which one is the policy? Pass the other with --ignore".into()),
+            (true, true) => Err("there are both \"probability\" and \"score\"; which one is the policy? Take the other out of the file".into()),
             (false, false) => Err("the policy is missing; give column \"probability\", or \"score\" for a policy that shows the best".into()),
             _ => Ok(()),
         }
