@@ -162,12 +162,10 @@ fn wrong_rows_are_named_with_line_column_and_mend() {
     for (table, line, with, words) in cases {
         let file = room.write(&format!("{table}.csv"), broken(&format!("{table}.csv"), line, with));
         let call = |more: &str| {
-            let command = if table == "decisions" {
-                "ope"
-            } else if table == "pairs" {
-                "pairs"
-            } else {
-                "ranking"
+            let command = match table {
+                "decisions" => "ope",
+                "totals" => "ranking",
+                _ => table,
             };
             let call = room.adeval(&format!("eval {command} {more}")).arg(&file);
             if table == "decisions" { call.arg("--policy").arg(fixture("policies.csv")) } else { call }
@@ -189,7 +187,10 @@ fn wrong_files_are_refused_in_one_sentence() {
     let mut latin = text.clone().into_bytes();
     let at = text.find("shoes").unwrap();
     latin[at] = 0xe9;
-    let cases: [(&str, Vec<u8>, &[&str]); 9] = [
+    let json = std::fs::read_to_string(fixture("pairs.jsonl")).unwrap();
+    let (first, second) = json.split_once('\n').unwrap();
+    let twice = format!("{first}\n{}", second.replacen('{', "{\"p_left\": 0.5, ", 1));
+    let cases: [(&str, Vec<u8>, &[&str]); 10] = [
         (
             "typo.csv",
             text.replace("left_clicks", "left_click").into(),
@@ -206,6 +207,7 @@ fn wrong_files_are_refused_in_one_sentence() {
         ("pairs.xlsx", text.clone().into(), &["pairs.xlsx", ".parquet"]),
         ("list.jsonl", b"[1, 2]\n".to_vec(), &["line 1", "JSON object"]),
         ("keys.jsonl", b"{\"product\": 1}\n".to_vec(), &["\"left\" is missing"]),
+        ("twice.jsonl", twice.into(), &["line 2", "\"p_left\"", "twice"]),
         ("text.csv.gz", text.clone().into(), &["text.csv.gz", "damaged"]),
     ];
     for (name, bytes, words) in cases {

@@ -3,7 +3,7 @@
 use crate::cargo;
 use crate::workspace::Workspace;
 use anstream::println;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
 
@@ -29,28 +29,28 @@ const INTERPRETED: &str = "--package adeval-sdk --lib abi::";
 /// # Errors
 /// If there is no nightly compiler, or a tool found something.
 pub fn run(workspace: &Workspace) -> Result<()> {
-    ensure!(
-        cargo::probe(Command::new("rustup").args(["run", "nightly", "rustc", "--version"])).is_some(),
-        "sanitizers need a nightly compiler: run `rustup toolchain install nightly`"
-    );
+    let host =
+        cargo::probe(Command::new("rustup").args(["run", "nightly", "rustc", "--print", "host-tuple"]))
+            .context("sanitizers need a nightly compiler: run `rustup toolchain install nightly`")?;
     let target = workspace.target().join("sanitize");
     for arguments in ADDRESS {
-        cargo::run(&mut address(workspace, &target, arguments)).context("AddressSanitizer ended it")?;
+        cargo::run(&mut address(workspace, &target, &host, arguments))
+            .context("AddressSanitizer or a test ended it")?;
     }
     if cargo::probe(Command::new("rustup").args(["run", "nightly", "cargo", "miri", "--version"])).is_none() {
         println!("notice: Miri is not installed (`rustup component add miri --toolchain nightly`): not run");
         return Ok(());
     }
-    cargo::run(&mut miri(workspace, &target)).context("Miri found undefined behaviour")
+    cargo::run(&mut miri(workspace, &target)).context("Miri or a test ended it")
 }
 
 /// With a target named, build scripts and macros stay as they are; only what is tested is instrumented.
-fn address(workspace: &Workspace, target: &Path, arguments: &str) -> Command {
+fn address(workspace: &Workspace, target: &Path, host: &str, arguments: &str) -> Command {
     let mut command = nightly(workspace, target);
     command.args(arguments.split_whitespace());
     let known = workspace.root().join("xtask/src/leaks.supp");
     command
-        .env("CARGO_BUILD_TARGET", TRIPLE)
+        .env("CARGO_BUILD_TARGET", host)
         .env("LSAN_OPTIONS", format!("suppressions={}", known.display()))
         .env("RUSTFLAGS", FLAGS)
         .env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1");
@@ -73,10 +73,3 @@ fn nightly(workspace: &Workspace, target: &Path) -> Command {
     }
     command
 }
-
-const TRIPLE: &str = match (cfg!(target_arch = "aarch64"), cfg!(target_os = "macos")) {
-    (false, false) => "x86_64-unknown-linux-gnu",
-    (true, false) => "aarch64-unknown-linux-gnu",
-    (true, true) => "aarch64-apple-darwin",
-    (false, true) => "x86_64-apple-darwin",
-};

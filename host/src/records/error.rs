@@ -27,7 +27,7 @@ impl fmt::Display for Place {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// More or fewer fields than the header, or a key that the first line lacks.
+    /// More or fewer fields than the header, or a key that the first line lacks or that is there twice.
     UnevenFields,
     /// Bytes that are not UTF-8.
     NotUtf8,

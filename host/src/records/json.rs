@@ -67,9 +67,12 @@ fn fill<'a>(
                 "the first line does not have this key; give every line the same keys, null for no value";
             return Err(Problem::new(Reason::UnevenFields, message).of(&key));
         };
-        if let Some(slot) = slots[column] {
-            cells[slot] = cell;
+        let Some(slot) = slots[column] else { continue };
+        if !cells[slot].is_missing() {
+            let message = "the key is there twice; keep one";
+            return Err(Problem::new(Reason::UnevenFields, message).of(&key));
         }
+        cells[slot] = cell;
     }
     Ok(())
 }

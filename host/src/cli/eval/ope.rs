@@ -147,11 +147,7 @@ pub fn run(args: &OpeArgs, session: Session) -> Result<Finish, Stop> {
         comparisons,
         notes,
     };
-    if session.json {
-        output::print_json(&result)?;
-    } else {
-        output::print(&page(&result))?;
-    }
+    source::show(&result, page, session)?;
     Ok(source::finish([&result.rows, &result.policy_rows]))
 }
 

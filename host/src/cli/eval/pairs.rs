@@ -79,11 +79,7 @@ pub fn run(args: &PairsArgs, session: Session) -> Result<Finish, Stop> {
     let notes = notes(&judges);
     let (level, resamples, seed) = (bootstrap.level, bootstrap.resamples, bootstrap.seed);
     let result = PairsResult { rows, level, resamples, seed, judges, notes };
-    if session.json {
-        output::print_json(&result)?;
-    } else {
-        output::print(&page(&result))?;
-    }
+    source::show(&result, page, session)?;
     Ok(source::finish([&result.rows]))
 }
 

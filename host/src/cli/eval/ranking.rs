@@ -130,11 +130,7 @@ pub fn run(args: &RankingArgs, session: Session) -> Result<Finish, Stop> {
         models,
         notes,
     };
-    if session.json {
-        output::print_json(&result)?;
-    } else {
-        output::print(&page(&result))?;
-    }
+    source::show(&result, page, session)?;
     Ok(source::finish([&result.rows]))
 }
 

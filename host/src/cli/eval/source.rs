@@ -6,6 +6,7 @@ use super::super::output;
 use super::super::progress::Report;
 use crate::records::{self, ReadOptions, RecordError, RowReport, Table};
 use adeval_eval::Bootstrap;
+use serde::Serialize;
 use std::path::Path;
 
 /// Files below this are read before a bar could be seen.
@@ -71,6 +72,12 @@ impl SourceArgs {
         }
         Ok(rows)
     }
+}
+
+/// Prints a result as JSON, or as a page for people.
+pub fn show<T: Serialize>(result: &T, page: fn(&T) -> String, session: Session) -> Result<(), Stop> {
+    if session.json { output::print_json(result) } else { output::print(&page(result)) }?;
+    Ok(())
 }
 
 /// 3 when rows were left out: done, but without some items.
