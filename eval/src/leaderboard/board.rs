@@ -118,6 +118,9 @@ pub struct PairwiseResult {
     pub win_rate: Option<Estimate>,
     /// Primary column of `a` minus `b`, on common products.
     pub difference: Estimate,
+    /// Standard deviation of that difference over common products; absent below two, and on boards of older versions.
+    #[serde(default)]
+    pub deviation: Option<f64>,
     /// Two-sided p-value of no difference.
     pub p: f64,
     /// The same after Holm's correction over all pairs.

@@ -44,6 +44,7 @@ pub fn compare(
                 b: ids[b].into(),
                 win_rate,
                 difference: paired.difference,
+                deviation: paired.deviation,
                 p: paired.p,
                 p_holm,
                 significant: p_holm < 1.0 - bootstrap.level,

@@ -13,6 +13,8 @@ pub struct Paired {
     pub difference: Estimate,
     /// Two-sided p-value of no difference, at least 1 / (resamples + 1).
     pub p: f64,
+    /// Standard deviation of the differences over common clusters, what sample sizes are computed from; absent below two.
+    pub deviation: Option<f64>,
 }
 
 /// Compares pairs of columns by the symmetric bootstrap-t (Hall 1988): the resampled |t| around the observed mean gives
@@ -98,6 +100,10 @@ impl Observed {
         Self { n, mean, error: (square / (n as f64 * (n as f64 - 1.0))).sqrt() }
     }
 
+    fn deviation(&self) -> Option<f64> {
+        (self.n > 1).then(|| self.error * (self.n as f64).sqrt())
+    }
+
     fn has_spread(&self) -> bool {
         self.n > 1 && self.error > f64::EPSILON * self.mean.abs().max(1.0)
     }
@@ -108,7 +114,7 @@ impl Observed {
         } else {
             0.5_f64.powi(self.n.min(1000) as i32 - 1).max(1.0 / f64::from(bootstrap.resamples + 1))
         };
-        Paired { difference: Estimate::plain(self.mean, self.n), p }
+        Paired { difference: Estimate::plain(self.mean, self.n), p, deviation: self.deviation() }
     }
 
     fn studentised(&self, sorted: &[f64], level: f64) -> Paired {
@@ -123,7 +129,7 @@ impl Observed {
             }
             None => Estimate::plain(mean, n),
         };
-        Paired { difference, p }
+        Paired { difference, p, deviation: self.deviation() }
     }
 }
 

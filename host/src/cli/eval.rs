@@ -3,8 +3,8 @@
 mod ope;
 mod pairs;
 mod ranking;
-mod source;
-mod text;
+pub(super) mod source;
+pub(super) mod text;
 
 pub use ope::OpeResult;
 pub use pairs::PairsResult;

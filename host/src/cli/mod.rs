@@ -8,6 +8,7 @@ mod models;
 mod open;
 mod output;
 mod plugin;
+mod power;
 mod progress;
 mod render;
 mod runs;
@@ -63,6 +64,9 @@ enum Command {
     /// Numbers from a team's own logs: reward models, off-policy value, selection of creatives.
     #[command(subcommand)]
     Eval(eval::EvalCommand),
+    /// How large must a study be, and what can one of this size see? Products, impressions, pairs of a reward model.
+    #[command(subcommand)]
+    Power(power::PowerCommand),
     /// Print the JSON schema of a file that adeval reads or writes.
     Schema(schema::SchemaArgs),
     /// Print a completion script for a shell, e.g. `adeval completions bash > /etc/bash_completion.d/adeval`.
@@ -98,6 +102,7 @@ fn run(command: Command, session: Session) -> Result<Finish, Stop> {
         Command::Snapshot(command) => snapshot::run(&command, session),
         Command::Models(command) => models::run(&command, session),
         Command::Eval(command) => eval::run(&command, session),
+        Command::Power(command) => power::run(&command, session),
         Command::Schema(args) => schema::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -69,7 +69,7 @@ pub fn run(command: &RunsCommand, session: Session) -> Result<Finish, Stop> {
 
 impl RunsArgs {
     /// The run of this path, of this name, or the only one whose name starts so.
-    fn find(&self, run: &Path) -> Result<Run, Stop> {
+    pub fn find(&self, run: &Path) -> Result<Run, Stop> {
         if run.join("run.json").exists() || run.components().count() > 1 {
             return Ok(store::open_read(run)?);
         }

@@ -3,6 +3,7 @@
 use super::eval::{OpeResult, PairsResult, RankingResult};
 use super::exit::{Finish, Stop};
 use super::output;
+use super::power::PowerResult;
 use crate::bench::Rendered;
 use crate::check::{CheckConfig, CheckReport};
 use crate::products::ProductRecord;
@@ -40,6 +41,8 @@ enum Document {
     EvalOpe,
     /// What `adeval eval ranking --json` prints.
     EvalRanking,
+    /// What `adeval power --json` prints.
+    Power,
 }
 
 pub fn run(args: &SchemaArgs) -> Result<Finish, Stop> {
@@ -58,6 +61,7 @@ fn schema(of: Document) -> serde_json::Value {
         Document::EvalPairs => schema_for!(PairsResult).to_value(),
         Document::EvalOpe => schema_for!(OpeResult).to_value(),
         Document::EvalRanking => schema_for!(RankingResult).to_value(),
+        Document::Power => schema_for!(PowerResult).to_value(),
     }
 }
 
