@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod check;
 pub mod cli;
+pub mod near;
 pub mod plugin;
 pub mod products;
 pub mod records;

@@ -42,7 +42,7 @@ impl Bound {
                 let log = (2.0 / delta).ln();
                 (2.0 * log * variance / n).sqrt() + 7.0 * range.width(values)? * log / (3.0 * (n - 1.0))
             }
-            Self::StudentT => student::quantile(1.0 - delta, n - 1.0) * (variance / n).sqrt(),
+            Self::StudentT => student_reach(variance, n, delta),
         })
     }
 
@@ -72,6 +72,11 @@ impl Bound {
         let (low, high) = ((mean - reach).max(range.low), (mean + reach).min(range.high));
         Ok(Estimate::with_interval(mean, low, high, values.len(), method))
     }
+}
+
+/// Student's reach below the mean of `n` values with this sample variance.
+pub(super) fn student_reach(variance: f64, n: f64, delta: f64) -> f64 {
+    student::quantile(1.0 - delta, n - 1.0) * (variance / n).sqrt()
 }
 
 impl Range {

@@ -1,6 +1,6 @@
 //! The estimators, each as the three numbers that a round adds.
 
-use super::Rounds;
+use super::{Round, Rounds};
 use crate::{EvalError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -164,21 +164,23 @@ impl Estimator {
 
     /// What a round adds; the rounds were validated.
     pub(super) fn terms(self, rounds: &Rounds, row: usize) -> Terms {
-        let (reward, w) = (rounds.reward[row], rounds.weight[row]);
-        let [q_action, q_policy] = match &rounds.model {
-            Some(model) if self.needs_model() => model[row],
-            _ => [0.0, 0.0],
-        };
+        if let Self::BalancedIpw { .. } = self {
+            let weight = self.shrunk(rounds.balanced.as_ref().map_or(0.0, |b| b[row]));
+            return Terms { base: 0.0, part: weight * rounds.reward[row], norm: weight };
+        }
+        self.terms_of(&rounds.round(row))
+    }
+
+    /// The same of a round alone, which has no balanced weight.
+    pub(super) fn terms_of(self, round: &Round) -> Terms {
+        let (reward, w) = (round.reward, round.weight);
+        let [q_action, q_policy] = round.model.filter(|_| self.needs_model()).unwrap_or_default();
         let (weight, norm) = match self {
             Self::Replay => {
-                let matched = f64::from(u8::from(rounds.matched[row]));
+                let matched = f64::from(u8::from(round.matched));
                 (matched, matched)
             }
             Self::Snipw | Self::Sndr => (w, w),
-            Self::BalancedIpw { .. } => {
-                let weight = self.shrunk(rounds.balanced.as_ref().map_or(0.0, |b| b[row]));
-                (weight, weight)
-            }
             _ => (self.shrunk(w), 1.0),
         };
         Terms { base: q_policy, part: weight * (reward - q_action), norm }

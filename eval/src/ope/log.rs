@@ -1,5 +1,6 @@
 //! A log of decisions, checked and reduced to what the estimators need.
 
+use super::Round;
 use crate::statistics::{check_finite, renumbered};
 use crate::{EvalError, Result};
 
@@ -140,6 +141,12 @@ impl Rounds {
         weight.iter().enumerate().try_for_each(|(row, &w)| check_weight(w, row))?;
         let cluster = cluster.map(|cluster| renumbered(&cluster).0);
         Ok(Self { matched: vec![false; n], reward, weight, model: None, balanced: None, cluster })
+    }
+
+    /// One of them.
+    pub(super) fn round(&self, row: usize) -> Round {
+        let model = self.model.as_ref().map(|model| model[row]);
+        Round { reward: self.reward[row], weight: self.weight[row], matched: self.matched[row], model }
     }
 
     /// Number of rounds.

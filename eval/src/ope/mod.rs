@@ -13,8 +13,10 @@ mod overlap;
 mod reduced;
 mod report;
 pub mod slate;
+mod stream;
 pub mod tuning;
 mod value;
+mod weights;
 
 pub use difference::difference;
 pub use estimator::Estimator;
@@ -22,4 +24,5 @@ pub use log::{Log, Rounds};
 pub use overlap::{Overlap, overlap};
 pub use reduced::Reduced;
 pub use report::{OpeReport, OpeRow, report};
+pub use stream::{Round, Tally};
 pub use value::{round_values, value};

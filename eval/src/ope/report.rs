@@ -28,10 +28,10 @@ pub struct OpeRow {
 }
 
 /// Hyper-parameters that SLOPE chooses from: largest weights, and shares of shrinkage.
-const WEIGHTS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, f64::INFINITY];
-const SHRINKAGE: [f64; 6] = [0.0, 0.001, 0.01, 0.05, 0.2, 0.5];
+pub(super) const WEIGHTS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, f64::INFINITY];
+pub(super) const SHRINKAGE: [f64; 6] = [0.0, 0.001, 0.01, 0.05, 0.2, 0.5];
 /// obp's default for the chance that one of SLOPE's bounds fails.
-const DELTA: f64 = 0.1;
+pub(super) const DELTA: f64 = 0.1;
 
 /// Evaluates a policy by every estimator that the rounds have what it needs for; replay only where the policy is certain of
 /// some logged action.

@@ -36,7 +36,7 @@ impl Family {
     }
 
     /// The grid in the order in which ties are decided.
-    fn ordered(self, grid: &[f64]) -> Vec<f64> {
+    pub(super) fn ordered(self, grid: &[f64]) -> Vec<f64> {
         let mut grid = grid.to_vec();
         grid.sort_by(f64::total_cmp);
         if matches!(self, Self::Ipw | Self::Dr | Self::SwitchDr) {
@@ -92,7 +92,6 @@ pub fn choose(rounds: &Rounds, family: Family, grid: &[f64], rule: Rule, delta: 
 }
 
 fn slope(rounds: &Rounds, family: Family, grid: &[f64], delta: f64) -> Result<(Vec<f64>, usize)> {
-    let factor = 6.0_f64.sqrt() - 1.0;
     let mut means = Vec::new();
     let mut widths = Vec::new();
     for &value in grid {
@@ -101,13 +100,19 @@ fn slope(rounds: &Rounds, family: Family, grid: &[f64], delta: f64) -> Result<(V
         widths.push(mean - Bound::StudentT.lower(&values, delta)?);
         means.push(mean);
     }
-    let mut order: Vec<usize> = (0..grid.len()).collect();
+    let at = agreeing(&means, &widths);
+    Ok((widths, at))
+}
+
+/// From the widest interval to the narrowest, the last that agrees with all before it.
+pub(super) fn agreeing(means: &[f64], widths: &[f64]) -> usize {
+    let factor = 6.0_f64.sqrt() - 1.0;
+    let mut order: Vec<usize> = (0..means.len()).collect();
     order.sort_by(|&a, &b| widths[a].total_cmp(&widths[b]));
     order.reverse();
     let agrees = |i: usize, j: usize| (means[j] - means[i]).abs() <= widths[i] + factor * widths[j];
     let kept = (1..order.len()).take_while(|&k| order[..k].iter().all(|&j| agrees(order[k], j))).count();
-    let at = order.get(kept).copied().unwrap_or(0);
-    Ok((widths, at))
+    order.get(kept).copied().unwrap_or(0)
 }
 
 fn least_error(

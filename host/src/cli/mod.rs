@@ -1,6 +1,7 @@
 //! The command line: each command in a module of its own, with what they share beside them.
 
 mod bench;
+mod data;
 mod eval;
 mod exit;
 mod interrupt;
@@ -64,6 +65,9 @@ enum Command {
     /// Numbers from a team's own logs: reward models, off-policy value, selection of creatives.
     #[command(subcommand)]
     Eval(eval::EvalCommand),
+    /// Public data sets into tables, tables checked, tables split without leaks.
+    #[command(subcommand)]
+    Data(data::DataCommand),
     /// How large must a study be, and what can one of this size see? Products, impressions, pairs of a reward model.
     #[command(subcommand)]
     Power(power::PowerCommand),
@@ -102,6 +106,7 @@ fn run(command: Command, session: Session) -> Result<Finish, Stop> {
         Command::Snapshot(command) => snapshot::run(&command, session),
         Command::Models(command) => models::run(&command, session),
         Command::Eval(command) => eval::run(&command, session),
+        Command::Data(command) => data::run(&command, session),
         Command::Power(command) => power::run(&command, session),
         Command::Schema(args) => schema::run(&args),
         Command::Completions { shell } => {

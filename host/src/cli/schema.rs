@@ -1,5 +1,6 @@
 //! `adeval schema`: the shapes of files, for editors and for other programs.
 
+use super::data::{CheckedFile, ImportResult, SplitManifest};
 use super::eval::{OpeResult, PairsResult, RankingResult};
 use super::exit::{Finish, Stop};
 use super::output;
@@ -43,6 +44,12 @@ enum Document {
     EvalRanking,
     /// What `adeval power --json` prints.
     Power,
+    /// What `adeval data import --json` prints.
+    DataImport,
+    /// What `adeval data check --json` prints.
+    DataCheck,
+    /// `split.json`, which `adeval data split` writes.
+    DataSplit,
 }
 
 pub fn run(args: &SchemaArgs) -> Result<Finish, Stop> {
@@ -61,6 +68,9 @@ fn schema(of: Document) -> serde_json::Value {
         Document::EvalPairs => schema_for!(PairsResult).to_value(),
         Document::EvalOpe => schema_for!(OpeResult).to_value(),
         Document::EvalRanking => schema_for!(RankingResult).to_value(),
+        Document::DataImport => schema_for!(ImportResult).to_value(),
+        Document::DataCheck => schema_for!(CheckedFile).to_value(),
+        Document::DataSplit => schema_for!(SplitManifest).to_value(),
         Document::Power => schema_for!(PowerResult).to_value(),
     }
 }

@@ -77,6 +77,17 @@ impl Cell<'_> {
         }
     }
 
+    /// The value as text files have it.
+    pub(super) fn written(&self) -> Cow<'_, str> {
+        match self {
+            Self::Missing => Cow::Borrowed(""),
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Whole(number) => Cow::Owned(number.to_string()),
+            Self::Real(number) => Cow::Owned(number.to_string()),
+            Self::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+        }
+    }
+
     fn refused(&self, reason: Reason, want: &str, mend: &str) -> Problem {
         Problem::new(reason, format!("{} is not {want}; {mend}", self.shown()))
     }

@@ -7,8 +7,16 @@ use std::borrow::Cow;
 use std::io::Read;
 
 pub(super) fn feed(reader: impl Read, delimiter: u8, feed: &mut Feed<'_>) -> Result<(), RecordError> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(reader);
-    let header = reader.byte_headers().map_err(|e| feed.damaged(reason(&e)))?.clone();
+    let given = feed.given_header();
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .has_headers(given.is_none())
+        .from_reader(reader);
+    let header = match given {
+        Some(names) => names.iter().collect(),
+        None => reader.byte_headers().map_err(|e| feed.damaged(reason(&e)))?.clone(),
+    };
     let names = header.iter().map(|name| std::str::from_utf8(name).map(str::to_owned));
     let names: Vec<String> = names.collect::<Result<_, _>>().map_err(|_| {
         feed.columns(

@@ -5,8 +5,9 @@ use super::layout::{Column, Layout, Shape};
 use super::names::Names;
 use super::policies::Policies;
 use super::read::{Row, Table};
-use adeval_eval::ope::Reduced;
-use std::collections::HashSet;
+use super::seen::Seen;
+use adeval_eval::ope::{Round, Tally};
+use std::borrow::Cow;
 
 const PRODUCT: usize = 0;
 const CREATIVE: usize = 1;
@@ -16,7 +17,7 @@ const REWARD: usize = 4;
 const ID: usize = 5;
 const CLUSTER: usize = 6;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     name: "decisions",
     columns: &[
         Column::required("product"),
@@ -46,17 +47,23 @@ pub enum Unit {
     Round,
 }
 
-/// The rounds of a log, for the policies of a file.
+/// The most units that are resampled each on its own. Further ones go into the groups of the first, one after the other: a
+/// group of clusters is a cluster, and intervals need no more of them.
+const GROUPS: usize = 1 << 16;
+
+/// The rounds of a log, summed for the policies of a file in memory that does not grow with the log.
 #[derive(Debug)]
 pub struct Decisions<'a> {
     policies: &'a Policies,
-    reward: Vec<f64>,
-    propensity: Vec<f64>,
-    /// Product and creative of each round; a creative that no policy lists has none.
-    shown: Vec<(u32, Option<u32>)>,
+    tallies: Vec<Tally>,
+    unlisted: Vec<u64>,
+    rounds: u64,
+    /// By product of the policies: its place among the log's products.
+    places: Vec<Option<u32>>,
+    products: u32,
     clusters: Names,
-    cluster: Vec<u32>,
-    ids: HashSet<Box<str>>,
+    more_clusters: bool,
+    ids: Seen,
     clicks: bool,
     named: bool,
     clustered: bool,
@@ -67,12 +74,14 @@ impl<'a> Decisions<'a> {
     pub fn new(policies: &'a Policies) -> Self {
         Self {
             policies,
-            reward: Vec::new(),
-            propensity: Vec::new(),
-            shown: Vec::new(),
+            tallies: vec![Tally::new(policies.modelled()); policies.names.len()],
+            unlisted: vec![0; policies.names.len()],
+            rounds: 0,
+            places: vec![None; policies.products.len()],
+            products: 0,
             clusters: Names::default(),
-            cluster: Vec::new(),
-            ids: HashSet::new(),
+            more_clusters: false,
+            ids: Seen::default(),
             clicks: false,
             named: false,
             clustered: false,
@@ -81,49 +90,77 @@ impl<'a> Decisions<'a> {
 
     /// What is resampled together, and how many of it there are.
     pub fn unit(&self) -> (Unit, usize) {
-        if self.clustered {
-            return (Unit::Cluster, self.clusters.len());
+        let units = self.tallies.first().map_or(0, Tally::clusters);
+        match (self.clustered, self.products) {
+            (true, _) => (Unit::Cluster, units),
+            (false, 0 | 1) => (Unit::Round, units),
+            (false, _) => (Unit::Product, units),
         }
-        let products: HashSet<u32> = self.shown.iter().map(|s| s.0).collect();
-        if products.len() < 2 { (Unit::Round, self.reward.len()) } else { (Unit::Product, products.len()) }
+    }
+
+    /// Whether several products, clusters or rounds went into one group.
+    pub fn grouped(&self) -> bool {
+        match self.unit().0 {
+            Unit::Cluster => self.more_clusters,
+            Unit::Product => self.products as usize > GROUPS,
+            Unit::Round => self.rounds > GROUPS as u64,
+        }
     }
 
     /// Rounds that showed a creative which a policy does not list.
-    pub fn unlisted(&self, policy: u32) -> usize {
-        let listed = |&(product, creative): &(u32, Option<u32>)| {
-            creative.and_then(|c| self.policies.answer(policy, product, c)).is_some()
-        };
-        self.shown.iter().filter(|shown| !listed(shown)).count()
+    pub fn unlisted(&self, policy: u32) -> u64 {
+        self.unlisted[policy as usize]
     }
 
-    /// The rounds as a policy's estimators need them. Where some creative that was shown has no prediction, the reward model
-    /// is left out.
-    pub fn rounds(&self, policy: u32) -> Reduced {
-        let answers = self.shown.iter().map(|&(product, creative)| {
-            creative.and_then(|creative| self.policies.answer(policy, product, creative))
-        });
-        let mut probability = Vec::with_capacity(self.shown.len());
-        let mut model = (self.policies.modelled()).then(|| Vec::with_capacity(self.shown.len()));
-        for answer in answers {
-            probability.push(answer.map_or(0.0, |a| a.probability));
-            match (answer.and_then(|a| a.predicted), &mut model) {
-                (Some(predicted), Some(model)) => model.push(predicted),
-                _ => model = None,
-            }
-        }
-        let cluster = match self.unit().0 {
-            Unit::Cluster => Some(self.cluster.iter().map(|c| *c as usize).collect()),
-            Unit::Product => Some(self.shown.iter().map(|s| s.0 as usize).collect()),
-            Unit::Round => None,
-        };
-        Reduced {
-            reward: self.reward.clone(),
-            propensity: self.propensity.clone(),
-            probability,
-            model,
-            cluster,
-        }
+    /// Rounds whose id was not checked against all others, since too many came before.
+    pub fn unchecked(&self) -> u64 {
+        self.ids.unchecked()
     }
+
+    /// What a policy's estimators need. Where some creative that was shown has no prediction, the reward model is left out.
+    pub fn tally(&self, policy: u32) -> &Tally {
+        &self.tallies[policy as usize]
+    }
+
+    /// The group that a round is resampled with.
+    fn group(&mut self, product: u32, cluster: Option<&str>) -> usize {
+        if let Some(cluster) = cluster {
+            return self.cluster(cluster);
+        }
+        let place = match self.places[product as usize] {
+            Some(place) => place,
+            None => {
+                // Until now there was one product, whose rounds were resampled each on its own.
+                if self.products == 1 {
+                    self.tallies.iter_mut().for_each(Tally::merge_clusters);
+                }
+                let place = self.products;
+                self.places[product as usize] = Some(place);
+                self.products += 1;
+                place
+            }
+        };
+        let at = if self.products < 2 { self.rounds as usize } else { place as usize };
+        at % GROUPS
+    }
+
+    fn cluster(&mut self, name: &str) -> usize {
+        if let Some(known) = self.clusters.find(name) {
+            return known as usize;
+        }
+        if self.clusters.len() < GROUPS {
+            return self.clusters.number(name) as usize;
+        }
+        self.more_clusters = true;
+        (fnv(name) % GROUPS as u64) as usize
+    }
+}
+
+/// FNV-1a with a mixing of its bits at the end: the same on every machine, and quick for short names.
+fn fnv(text: &str) -> u64 {
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, mix);
+    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24
 }
 
 impl Table for Decisions<'_> {
@@ -132,56 +169,116 @@ impl Table for Decisions<'_> {
     }
 
     fn begin(&mut self, layout: &Layout) -> Result<(), String> {
-        (self.clicks, self.named, self.clustered) =
-            (layout.has(CLICKED), layout.has(ID), layout.has(CLUSTER));
-        match (self.clicks, layout.has(REWARD)) {
-            (true, true) => Err(
-                "there are both \"clicked\" and \"reward\"; which one counts? Pass the other with --ignore"
-                    .into(),
-            ),
-            (false, false) => {
-                Err("column \"clicked\" (0 or 1) is missing, and there is no \"reward\" (any number)".into())
-            }
-            _ => Ok(()),
-        }
+        [self.clicks, self.named, self.clustered] = columns(layout)?;
+        Ok(())
     }
 
     fn row(&mut self, row: &Row<'_>) -> Result<(), Problem> {
-        let (product, creative) = (row.name(PRODUCT)?, row.name(CREATIVE)?);
-        let propensity = propensity(row)?;
-        let reward = if self.clicks { row.zero_or_one(CLICKED)? } else { row.number(REWARD)? };
-        let Some(number) = self.policies.products.find(&product).filter(|p| self.policies.cover(*p)) else {
+        let decision = Decision::of(row, self.clicks, self.named, self.clustered)?;
+        let product = &decision.product;
+        let Some(number) = self.policies.products.find(product).filter(|p| self.policies.cover(*p)) else {
             let message = format!(
                 "product {product:?} is not in the policy file (for every policy); add its creatives there"
             );
             return Err(row.at(PRODUCT, Problem::new(Reason::UnknownProduct, message)));
         };
-        let cluster = if self.clustered { Some(row.name(CLUSTER)?) } else { None };
-        if self.named {
-            let id = row.name(ID)?;
-            if !self.ids.insert(Box::from(&*id)) {
-                let message = format!("id {id:?} was there before; keep one row a decision");
-                return Err(row.at(ID, Problem::new(Reason::Duplicate, message)));
-            }
+        if let Some(id) = &decision.id
+            && !self.ids.is_new(&[id])
+        {
+            return Err(repeated(row, id));
         }
-        if let Some(cluster) = cluster {
-            self.cluster.push(self.clusters.number(&cluster));
+        let group = self.group(number, decision.cluster.as_deref());
+        let creative = self.policies.creatives.find(&decision.creative);
+        for (policy, tally) in self.tallies.iter_mut().enumerate() {
+            let answer = creative.and_then(|c| self.policies.answer(policy as u32, number, c));
+            self.unlisted[policy] += u64::from(answer.is_none());
+            let probability = answer.map_or(0.0, |a| a.probability);
+            tally.add(
+                group,
+                Round {
+                    reward: decision.reward,
+                    weight: probability / decision.propensity,
+                    matched: probability == 1.0,
+                    model: answer.and_then(|a| a.predicted),
+                },
+            );
         }
-        self.shown.push((number, self.policies.creatives.find(&creative)));
-        self.reward.push(reward);
-        self.propensity.push(propensity);
+        self.rounds += 1;
         Ok(())
     }
 }
 
-fn propensity(row: &Row<'_>) -> Result<f64, Problem> {
+/// A row of the log.
+pub(super) struct Decision<'a> {
+    pub product: Cow<'a, str>,
+    pub creative: Cow<'a, str>,
+    pub propensity: f64,
+    pub reward: f64,
+    pub id: Option<Cow<'a, str>>,
+    pub cluster: Option<Cow<'a, str>>,
+}
+
+impl<'a> Decision<'a> {
+    /// Of a file that has clicks rather than rewards, ids, clusters.
+    pub fn of(row: &'a Row<'a>, clicks: bool, named: bool, clustered: bool) -> Result<Self, Problem> {
+        Ok(Self {
+            product: row.name(PRODUCT)?,
+            creative: row.name(CREATIVE)?,
+            propensity: propensity(row, PROPENSITY)?,
+            reward: if clicks { row.zero_or_one(CLICKED)? } else { reward(row)? },
+            cluster: if clustered { Some(row.name(CLUSTER)?) } else { None },
+            id: if named { Some(row.name(ID)?) } else { None },
+        })
+    }
+}
+
+/// The smallest propensity: one over it, times the largest reward, squared, is still a number.
+const SMALLEST: f64 = 1e-15;
+/// The largest reward, either way.
+const LARGEST: f64 = 1e100;
+
+fn reward(row: &Row<'_>) -> Result<f64, Problem> {
+    let reward = row.number(REWARD)?;
+    if reward.abs() <= LARGEST {
+        return Ok(reward);
+    }
+    let message =
+        format!("{reward} is no reward that can be added up; it must lie in [-{LARGEST:e}, {LARGEST:e}]");
+    Err(row.at(REWARD, Problem::new(Reason::OutOfRange, message)))
+}
+
+/// Whether a file has clicks rather than rewards, ids, clusters.
+pub(super) fn columns(layout: &Layout) -> Result<[bool; 3], String> {
+    match (layout.has(CLICKED), layout.has(REWARD)) {
+        (true, true) => {
+            Err("there are both \"clicked\" and \"reward\"; which one counts? Pass the other with --ignore"
+                .into())
+        }
+        (false, false) => {
+            Err("column \"clicked\" (0 or 1) is missing, and there is no \"reward\" (any number)".into())
+        }
+        (clicks, _) => Ok([clicks, layout.has(ID), layout.has(CLUSTER)]),
+    }
+}
+
+/// The problem of a decision that was there before.
+pub(super) fn repeated(row: &Row<'_>, id: &str) -> Problem {
+    let message = format!("id {id:?} was there before; keep one row a decision");
+    row.at(ID, Problem::new(Reason::Duplicate, message))
+}
+
+/// The chance of what was shown.
+pub(super) fn propensity(row: &Row<'_>, column: usize) -> Result<f64, Problem> {
     let refused = |what: String| {
         let message =
             format!("{what}; what was shown had a chance to be, in (0, 1]: log it, or leave the row out");
-        row.at(PROPENSITY, Problem::new(Reason::Propensity, message))
+        row.at(column, Problem::new(Reason::Propensity, message))
     };
-    match row.optional_number(PROPENSITY)? {
+    match row.optional_number(column)? {
         None => Err(refused("there is no propensity".into())),
+        Some(p) if p > 0.0 && p < SMALLEST => {
+            Err(refused(format!("the propensity is {p}, below {SMALLEST}, which no policy means")))
+        }
         Some(p) if p > 0.0 && p <= 1.0 => Ok(p),
         Some(p) => Err(refused(format!("the propensity is {p}"))),
     }

@@ -55,6 +55,8 @@ pub enum Reason {
     SameCreative,
     /// A product of which the policy file says nothing.
     UnknownProduct,
+    /// A label against the numbers beside it.
+    Contradiction,
 }
 
 impl fmt::Display for Reason {
@@ -74,6 +76,7 @@ impl fmt::Display for Reason {
             Self::Duplicate => "duplicate",
             Self::SameCreative => "creative paired with itself",
             Self::UnknownProduct => "product without a policy",
+            Self::Contradiction => "label against its numbers",
         })
     }
 }
@@ -175,6 +178,12 @@ pub enum RecordError {
         place: Place,
         /// What is wrong with that.
         problem: Problem,
+    },
+    /// A file cannot be written.
+    #[error("{reason}")]
+    Write {
+        /// Which, and why.
+        reason: String,
     },
     /// Rows that are right one by one do not go together.
     #[error("{file}: {message}")]

@@ -1,5 +1,6 @@
 //! Which column of a file is which of a table.
 
+use super::write::Kind;
 use crate::suite::nearest;
 
 /// A column of a table.
@@ -43,23 +44,41 @@ pub struct Layout {
     pub(super) names: Vec<String>,
     /// Whether the file fills it.
     pub(super) present: Vec<bool>,
+    /// Columns that the table does not know and that are read past.
+    pub(super) unknown: Vec<String>,
+    kinds: Vec<Option<Kind>>,
     fixed: usize,
 }
 
 impl Layout {
-    /// Matches a file's columns; `ignored` are those that the caller does not want.
+    /// Matches a file's columns; `ignored` are those that the caller does not want, and `past_unknown` lists those that the table
+    /// does not know in place of an error.
     ///
     /// # Errors
     /// One sentence that names the column that is missing, unknown or there twice, and the mend.
-    pub fn new(shape: &Shape, header: &[String], ignored: &[String]) -> Result<Self, String> {
+    pub fn new(
+        shape: &Shape,
+        header: &[String],
+        ignored: &[String],
+        past_unknown: bool,
+    ) -> Result<Self, String> {
         let mut layout = Self {
             slots: Vec::with_capacity(header.len()),
             names: shape.columns.iter().map(|c| c.name.to_owned()).collect(),
             present: vec![false; shape.columns.len()],
+            unknown: Vec::new(),
+            kinds: Vec::new(),
             fixed: shape.columns.len(),
         };
         for name in header {
-            let slot = layout.slot(shape, name.trim(), ignored)?;
+            let name = name.trim();
+            let slot = match layout.slot(shape, name, ignored) {
+                Err(_) if past_unknown && !layout.names.iter().any(|n| n == name) => {
+                    layout.unknown.push(name.to_owned());
+                    None
+                }
+                slot => slot?,
+            };
             layout.slots.push(slot);
         }
         if let Some(name) = ignored.iter().find(|i| !header.iter().any(|h| h.trim() == i.as_str())) {
@@ -94,6 +113,21 @@ impl Layout {
             return Err(format!("column \"{name}\" is there twice; remove or rename one"));
         }
         Ok(Some(slot))
+    }
+
+    /// What the columns of a typed file hold, in its order.
+    pub(super) fn set_kinds(&mut self, kinds: &[Kind]) {
+        self.kinds = vec![None; self.names.len()];
+        for (slot, kind) in self.slots.iter().zip(kinds) {
+            if let Some(slot) = slot {
+                self.kinds[*slot] = Some(*kind);
+            }
+        }
+    }
+
+    /// What a cell's column holds, where the file says it.
+    pub fn kind(&self, slot: usize) -> Option<Kind> {
+        self.kinds.get(slot).copied().flatten()
     }
 
     /// Whether the file has a fixed column, by its place in the table's shape.

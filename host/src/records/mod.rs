@@ -5,10 +5,12 @@
 //! has is in `docs/logs.md`. Rows stream: what is kept is up to the table.
 
 mod cell;
+mod check;
 mod csv;
 mod decisions;
 mod error;
 mod feed;
+pub mod import;
 mod json;
 mod layout;
 mod names;
@@ -17,15 +19,20 @@ mod parquet;
 mod policies;
 mod read;
 mod report;
+mod seen;
+pub mod split;
 mod totals;
+mod write;
 
 pub use cell::Cell;
+pub use check::{Checked, Inventory, TableKind, mend};
 pub use decisions::{Decisions, Unit};
 pub use error::{Place, Problem, Reason, RecordError};
 pub use layout::{Column, Layout, Shape};
 pub use names::Names;
 pub use pairs::{Judge, JudgedPairs};
 pub use policies::{Answer, Policies};
-pub use read::{ReadOptions, Row, Table, read};
+pub use read::{Header, ReadOptions, Row, Table, examine, header, read};
 pub use report::{LeftOut, RowReport};
 pub use totals::CreativeTotals;
+pub use write::{Field, Kind, Writer};

@@ -1,11 +1,12 @@
 //! Names as numbers.
 
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 /// Names numbered from 0 in the order of their first occurrence.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    numbers: HashMap<Box<str>, u32>,
+    numbers: HashMap<Box<str>, u32, RandomState>,
     names: Vec<Box<str>>,
 }
 

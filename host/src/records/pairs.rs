@@ -7,7 +7,7 @@ use super::read::{Row, Table};
 use adeval_eval::pairs::{Arm, Pair};
 use std::collections::HashSet;
 
-const PRODUCT: usize = 0;
+pub(super) const PRODUCT: usize = 0;
 const LEFT: usize = 1;
 const RIGHT: usize = 2;
 const LEFT_CLICKS: usize = 3;
@@ -19,8 +19,11 @@ const P_LEFT_SWAPPED: usize = 8;
 const LEFT_CTR: usize = 9;
 const RIGHT_CTR: usize = 10;
 const CATEGORY: usize = 11;
+/// Creative, clicks and impressions of either side.
+pub(super) const SIDES: [(usize, usize, usize); 2] =
+    [(LEFT, LEFT_CLICKS, LEFT_IMPRESSIONS), (RIGHT, RIGHT_CLICKS, RIGHT_IMPRESSIONS)];
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     name: "judged pairs",
     columns: &[
         Column::required("product"),
@@ -35,6 +38,8 @@ const SHAPE: Shape = Shape {
         Column::optional("left_predicted_ctr"),
         Column::optional("right_predicted_ctr"),
         Column::optional("category"),
+        Column::optional("left_smoothed_ctr"),
+        Column::optional("right_smoothed_ctr"),
     ],
     families: &[],
 };
@@ -58,9 +63,16 @@ pub struct JudgedPairs {
     asked: Vec<Judge>,
     /// By judge, in the order of `asked`.
     pairs: Vec<Vec<Pair>>,
+    /// Whether pairs without a judge's answers are taken, too.
+    unanswered: bool,
 }
 
 impl JudgedPairs {
+    /// Takes pairs that no judge was asked about, too.
+    pub fn without_answers() -> Self {
+        Self { unanswered: true, ..Self::default() }
+    }
+
     /// Judges with their pairs.
     pub fn judges(self) -> impl Iterator<Item = (Judge, Vec<Pair>)> {
         self.asked.into_iter().zip(self.pairs)
@@ -84,7 +96,7 @@ impl Table for JudgedPairs {
         if layout.has(LEFT_CTR) {
             self.asked.push(Judge::Pointwise);
         }
-        if self.asked.is_empty() {
+        if self.asked.is_empty() && !self.unanswered {
             return Err(
                 "the judge's answers are missing; give column \"p_left\" (and \"p_left_swapped\"), or \
                 \"left_predicted_ctr\" and \"right_predicted_ctr\""

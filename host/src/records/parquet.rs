@@ -3,6 +3,7 @@
 use super::cell::Cell;
 use super::error::{Place, RecordError};
 use super::feed::Feed;
+use super::write::Kind;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Date64Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -25,6 +26,7 @@ pub(super) fn feed(file: File, progress: &dyn Fn(u64), feed: &mut Feed<'_>) -> R
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| feed.damaged(reason(&e)))?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0).max(1);
     let names: Vec<String> = builder.schema().fields().iter().map(|f| f.name().clone()).collect();
+    feed.kinds(builder.schema().fields().iter().map(|f| kind(f.data_type())).collect());
     feed.header(&names)?;
     let reader = builder.with_batch_size(BATCH).build().map_err(|e| feed.damaged(reason(&e)))?;
     let mut before = 0;
@@ -62,6 +64,20 @@ fn feed_batch(
         feed.row(Place::Row(before + row as u64 + 1), Ok(&cells))?;
     }
     Ok(())
+}
+
+/// What cells of a column are; dates and times are whole numbers in their own unit.
+fn kind(of: &DataType) -> Kind {
+    use DataType as D;
+    match of {
+        D::Boolean => Kind::Flag,
+        D::Float32 | D::Float64 => Kind::Real,
+        // Those that are too large for a whole number would be text.
+        D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 => Kind::Whole,
+        D::Date32 | D::Date64 | D::Timestamp(..) => Kind::Whole,
+        D::Dictionary(_, values) => kind(values),
+        _ => Kind::Text,
+    }
 }
 
 /// A column of a batch, its type known.

@@ -4,16 +4,17 @@ use super::error::{Problem, Reason};
 use super::layout::{Column, Layout, Shape};
 use super::names::Names;
 use super::read::{Row, Table};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 const POLICY: usize = 0;
-const PRODUCT: usize = 1;
-const CREATIVE: usize = 2;
+pub(super) const PRODUCT: usize = 1;
+pub(super) const CREATIVE: usize = 2;
 const PROBABILITY: usize = 3;
 const SCORE: usize = 4;
 const PREDICTED: usize = 5;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     name: "policies",
     columns: &[
         Column::optional("policy"),
@@ -49,8 +50,10 @@ pub struct Policies {
     pub creatives: Names,
     scored: bool,
     modelled: bool,
-    answers: HashMap<(u32, u32, u32), Answer>,
+    answers: HashMap<(u32, u32, u32), Answer, RandomState>,
     members: HashMap<(u32, u32), Vec<u32>>,
+    /// By product: whether every policy lists it.
+    covered: Vec<bool>,
 }
 
 impl Policies {
@@ -64,9 +67,9 @@ impl Policies {
         self.answers.get(&(policy, product, creative)).copied()
     }
 
-    /// Whether every policy lists a product.
+    /// Whether every policy lists a product; known after [`Policies::complete`].
     pub fn cover(&self, product: u32) -> bool {
-        (0..self.names.len() as u32).all(|policy| self.members.contains_key(&(policy, product)))
+        self.covered.get(product as usize).copied().unwrap_or(false)
     }
 
     /// After the last row: scores become probabilities (the best of a product, equal ones alike; with chance `epsilon` any),
@@ -75,6 +78,8 @@ impl Policies {
     /// # Errors
     /// One sentence that names the product whose probabilities do not add up to 1.
     pub fn complete(&mut self, epsilon: f64) -> Result<(), String> {
+        let all = |product| (0..self.names.len() as u32).all(|p| self.members.contains_key(&(p, product)));
+        self.covered = (0..self.products.len() as u32).map(all).collect();
         let mut all: Vec<_> = self.members.iter().collect();
         all.sort_unstable_by_key(|(key, _)| **key);
         for (&(policy, product), creatives) in all {

@@ -12,6 +12,9 @@ pub struct RowReport {
     pub used: u64,
     /// Rows that could not be used, by reason.
     pub left_out: Vec<LeftOut>,
+    /// Columns that were read past since no one asked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
 }
 
 /// Rows that were left out for one reason.

@@ -8,14 +8,14 @@ use super::read::{Row, Table};
 use adeval_eval::ranking::{Creative, Day};
 use std::collections::{BTreeMap, HashMap};
 
-const PRODUCT: usize = 0;
-const CREATIVE: usize = 1;
-const IMPRESSIONS: usize = 2;
-const CLICKS: usize = 3;
+pub(super) const PRODUCT: usize = 0;
+pub(super) const CREATIVE: usize = 1;
+pub(super) const IMPRESSIONS: usize = 2;
+pub(super) const CLICKS: usize = 3;
 const DAY: usize = 4;
 const SCORE: usize = 5;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     name: "creative totals",
     columns: &[
         Column::required("product"),
@@ -25,6 +25,7 @@ const SHAPE: Shape = Shape {
         Column::optional("day"),
         Column::optional("score"),
         Column::optional("category"),
+        Column::optional("smoothed_ctr"),
     ],
     families: &["score_", "feature_"],
 };

@@ -5,7 +5,7 @@ use super::super::{Session, output};
 use super::source::{self, IntervalArgs, SourceArgs};
 use super::text;
 use crate::records::{Decisions, Policies, RecordError, RowReport, Unit};
-use adeval_eval::ope::{Estimator, OpeReport, Rounds, difference, report};
+use adeval_eval::ope::{Estimator, OpeReport, Tally};
 use adeval_eval::{Bootstrap, Estimate};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ pub struct PolicyResult {
     /// Its name.
     pub policy: String,
     /// Rounds that showed a creative which it does not list, and so never shows.
-    pub unlisted: usize,
+    pub unlisted: u64,
     /// What the log says about it.
     pub report: OpeReport,
 }
@@ -101,11 +101,11 @@ pub enum Verdict {
     Undecided,
 }
 
-/// A policy at work: its name and rounds.
-struct Entrant {
+/// A policy at work: its name and what its rounds add up to.
+struct Entrant<'a> {
     number: u32,
     name: String,
-    rounds: Rounds,
+    tally: &'a Tally,
 }
 
 pub fn run(args: &OpeArgs, session: Session) -> Result<Finish, Stop> {
@@ -125,16 +125,32 @@ pub fn run(args: &OpeArgs, session: Session) -> Result<Finish, Stop> {
             "" => "policy".to_owned(),
             name => name.to_owned(),
         };
-        entrants.push(Entrant { number, name, rounds: log.rounds(number).rounds()? });
+        entrants.push(Entrant { number, name, tally: log.tally(number) });
     }
-    let found = entrants.iter().map(|Entrant { number, name, rounds }| {
+    let found = entrants.iter().map(|Entrant { number, name, tally }| {
         let (policy, unlisted) = (name.clone(), log.unlisted(*number));
-        Ok(PolicyResult { policy, unlisted, report: report(rounds, &bootstrap)? })
+        Ok(PolicyResult { policy, unlisted, report: tally.report(&bootstrap)? })
     });
     let found = found.collect::<Result<Vec<_>, Stop>>()?;
     let comparisons = compare(&entrants, &bootstrap)?;
     let (unit, units) = log.unit();
-    let notes = notes(&found, &policies, unit, units);
+    let mut notes = notes(&found, &policies, unit, units);
+    if log.grouped() {
+        let many = match unit {
+            Unit::Cluster => "clusters",
+            Unit::Product => "products",
+            Unit::Round => "rounds",
+        };
+        notes.push(format!(
+            "there are more {many} than are resampled each on its own: they are resampled in {units} groups"
+        ));
+    }
+    if log.unchecked() > 0 {
+        notes.push(format!(
+            "{} ids came after 14.7 million others, and were not checked against each other for repetition",
+            log.unchecked()
+        ));
+    }
     let result = OpeResult {
         rows,
         policy_rows,
@@ -152,25 +168,24 @@ pub fn run(args: &OpeArgs, session: Session) -> Result<Finish, Stop> {
 }
 
 /// Every policy against the log, then later ones against earlier ones, at a level that holds for all together.
-fn compare(entrants: &[Entrant], bootstrap: &Bootstrap) -> Result<Vec<Comparison>, Stop> {
+fn compare(entrants: &[Entrant<'_>], bootstrap: &Bootstrap) -> Result<Vec<Comparison>, Stop> {
     let count = entrants.len() * (entrants.len() + 1) / 2;
     let bootstrap = Bootstrap { level: 1.0 - (1.0 - bootstrap.level) / count as f64, ..*bootstrap };
-    let mut all = Vec::new();
-    let mut add = |a: &Entrant, rounds: &Rounds, against: Option<&Entrant>| -> Result<(), Stop> {
-        // The logging policy's mean needs no model.
-        let estimator = Estimator::Snipw;
-        let difference = difference(&a.rounds, rounds, estimator, &bootstrap)?;
-        let (policy, against) = (a.name.clone(), against.map(|b| b.name.clone()));
-        all.push(Comparison { policy, against, estimator, difference, verdict: verdict(&difference) });
-        Ok(())
-    };
-    for a in entrants {
-        add(a, &a.rounds.as_logged(), None)?;
-    }
-    for (at, a) in entrants.iter().enumerate() {
-        entrants[..at].iter().try_for_each(|b| add(a, &b.rounds, Some(b)))?;
-    }
-    Ok(all)
+    let against_log = entrants.iter().map(|a| (a, None));
+    let earlier = |at: usize| entrants[..at].iter().map(move |b| (&entrants[at], Some(b)));
+    let pairs: Vec<_> = against_log.chain((0..entrants.len()).flat_map(earlier)).collect();
+    let tallies: Vec<_> = pairs.iter().map(|(a, b)| (a.tally, b.map(|b| b.tally))).collect();
+    let found = Tally::differences(&tallies, &bootstrap)?.into_iter().zip(pairs);
+    Ok(found
+        .map(|(difference, (a, b))| Comparison {
+            policy: a.name.clone(),
+            against: b.map(|b| b.name.clone()),
+            // The logging policy's mean needs no model.
+            estimator: Estimator::Snipw,
+            verdict: verdict(&difference),
+            difference,
+        })
+        .collect())
 }
 
 fn verdict(difference: &Estimate) -> Verdict {

@@ -4,7 +4,7 @@ use super::super::Session;
 use super::super::exit::{Finish, Stop};
 use super::super::output;
 use super::super::progress::Report;
-use crate::records::{self, ReadOptions, RecordError, RowReport, Table};
+use crate::records::{self, Place, Problem, ReadOptions, RecordError, RowReport, Table};
 use adeval_eval::Bootstrap;
 use serde::Serialize;
 use std::path::Path;
@@ -48,6 +48,11 @@ impl IntervalArgs {
 }
 
 impl SourceArgs {
+    /// Every row and every column counts.
+    pub fn strict() -> Self {
+        Self { skip_bad_rows: false, ignore: Vec::new() }
+    }
+
     /// Reads a file. Columns to ignore are those of the first file, `ignores` says whether this is it.
     pub fn read(
         &self,
@@ -56,22 +61,64 @@ impl SourceArgs {
         table: &mut dyn Table,
         session: Session,
     ) -> Result<RowReport, Stop> {
-        let size = std::fs::metadata(path).map_or(0, |m| m.len());
-        let report = Report::new(session.quiet || size < LARGE);
-        if size >= LARGE {
-            report.stage_bytes("read", size);
-        }
         let ignore = if ignores { self.ignore.clone() } else { Vec::new() };
-        let progress = |bytes| report.advance_bytes(bytes);
-        let options = ReadOptions { skip_bad_rows: self.skip_bad_rows, ignore, progress: &progress };
-        let rows = records::read(path, &options, table)?;
-        report.finish();
-        for left in &rows.left_out {
-            let count = format!("{} of {} rows left out ({})", left.rows, rows.read, left.reason);
-            output::warn(&format!("{}: {count}; the first: {}, {}", path.display(), left.place, left.first));
-        }
-        Ok(rows)
+        let options = ReadOptions { skip_bad_rows: self.skip_bad_rows, ignore, ..ReadOptions::default() };
+        warned(path, with_progress(path, options, table, session))
     }
+
+    /// Reads a file that will be read again, and warned of then.
+    pub fn peek(&self, path: &Path, table: &mut dyn Table, session: Session) -> Result<RowReport, Stop> {
+        let (skip_bad_rows, ignore) = (self.skip_bad_rows, self.ignore.clone());
+        let options = ReadOptions { skip_bad_rows, ignore, ..ReadOptions::default() };
+        match with_progress(path, options, table, session) {
+            (rows, None) => Ok(rows),
+            (_, Some(error)) => Err(error.into()),
+        }
+    }
+
+    /// Reads a file that is to become another one: its columns may be given, and rows that are left out are told of.
+    pub fn read_as(
+        &self,
+        path: &Path,
+        header: Option<&'static [&'static str]>,
+        rejected: &dyn Fn(Place, &Problem),
+        table: &mut dyn Table,
+        session: Session,
+    ) -> Result<RowReport, Stop> {
+        let (skip_bad_rows, ignore) = (self.skip_bad_rows, self.ignore.clone());
+        let options = ReadOptions { skip_bad_rows, ignore, header, rejected, ..ReadOptions::default() };
+        warned(path, with_progress(path, options, table, session))
+    }
+}
+
+/// Reads a file with a bar if it is large; what was read until an error, too.
+pub fn with_progress(
+    path: &Path,
+    options: ReadOptions<'_>,
+    table: &mut dyn Table,
+    session: Session,
+) -> (RowReport, Option<RecordError>) {
+    let size = std::fs::metadata(path).map_or(0, |m| m.len());
+    let report = Report::new(session.quiet || size < LARGE);
+    if size >= LARGE {
+        report.stage_bytes("read", size);
+    }
+    let progress = |bytes| report.advance_bytes(bytes);
+    let read = records::examine(path, &ReadOptions { progress: &progress, ..options }, table);
+    report.finish();
+    read
+}
+
+/// Warns of rows that were left out.
+fn warned(path: &Path, (rows, error): (RowReport, Option<RecordError>)) -> Result<RowReport, Stop> {
+    if let Some(error) = error {
+        return Err(error.into());
+    }
+    for left in &rows.left_out {
+        let count = format!("{} of {} rows left out ({})", left.rows, rows.read, left.reason);
+        output::warn(&format!("{}: {count}; the first: {}, {}", path.display(), left.place, left.first));
+    }
+    Ok(rows)
 }
 
 /// Prints a result as JSON, or as a page for people.

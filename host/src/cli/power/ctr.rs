@@ -7,9 +7,10 @@ use adeval_eval::statistics::power::{Goal, detectable_rise, trials_per_arm};
 use serde::{Deserialize, Serialize};
 
 const EXAMPLES: &str = "\
-Two arms get as many impressions each, one with the creatives of today at the rate --base. A rise is
-relative: 0.05 over a base of 2% is 2.1%. Impressions of one user resemble each other; --group-size and
---correlation say how much, and multiply what is needed by 1 + (size - 1) x correlation.
+Two arms get as many impressions each, one with the creatives of today at the rate --base. A rise
+is relative: 0.05 over a base of 2% is 2.1%. Impressions of one user resemble each other;
+--group-size and --correlation say how much, and multiply what is needed by 1 + (size - 1) x
+correlation.
 
 Examples:
   adeval power ctr --base 0.02                              # what common rises need

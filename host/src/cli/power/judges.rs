@@ -7,14 +7,14 @@ use adeval_eval::statistics::power::{Goal, mcnemar_pairs};
 use serde::{Deserialize, Serialize};
 
 const EXAMPLES: &str = "\
-Both models answer the same pairs, so only pairs on which one is right and the other wrong count. How
-many those are is what --disagree says; without it, the table runs from models that nearly agree to
-models whose mistakes have nothing to do with each other.
+Both models answer the same pairs, so only pairs on which one is right and the other wrong count.
+How many those are is what --disagree says; without it, the table runs from models that nearly
+agree to models whose mistakes have nothing to do with each other.
 
 Examples:
   adeval power judges --first 0.562 --second 0.531
   adeval power judges --first 0.562 --second 0.531 --disagree 0.15
-  adeval power judges --first 0.6 --second 0.57 --group-size 4 --correlation 0.1   # 4 pairs a product";
+  adeval power judges --first 0.6 --second 0.57 --group-size 4 --correlation 0.1";
 
 /// Shares of disagreement that are shown when none is asked for, as far as the accuracies allow them.
 const USUAL: [f64; 5] = [0.05, 0.1, 0.2, 0.3, 0.4];

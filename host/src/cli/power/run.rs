@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-How far two entries' scores on a product differ from product to product is taken from the run. From it
-follow the smallest difference in the ranking column that so many products show, and the products that
-the observed difference would need. As the board compares all entries, the level is shared by all pairs
-(Bonferroni, which asks for a little more than the board's own correction by Holm).
+How far two entries' scores on a product differ from product to product is taken from the run.
+From it follow the smallest difference in the ranking column that so many products show, and the
+products that the observed difference would need. As the board compares all entries, the level is
+shared by all pairs (Bonferroni, which asks for a little more than the board's own correction by
+Holm).
 
 Examples:
   adeval power run runs/default-20261126-101500

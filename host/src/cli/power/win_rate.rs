@@ -7,14 +7,15 @@ use adeval_eval::statistics::power::{Goal, paired_difference, paired_products};
 use serde::{Deserialize, Serialize};
 
 const EXAMPLES: &str = "\
-A product counts as a win (1), a loss (0) or a tie (1/2); the mean over products is the win rate, and the
-t test asks whether it is 50%. Without --deviation a product is won or lost, the most that it can vary.
-Several samples a product, or ties, make it vary less: `adeval power run` reads from a run how much.
+A product counts as a win (1), a loss (0) or a tie (1/2); the mean over products is the win rate,
+and the t test asks whether it is 50%. Without --deviation a product is won or lost, the most that
+it can vary. Several samples a product, or ties, make it vary less: `adeval power run` reads from
+a run how much.
 
 Examples:
   adeval power win-rate                                # what common win rates need
   adeval power win-rate --rate 0.55 --power 0.9
-  adeval power win-rate --products 168,500             # the smallest win rate that is told from 50%
+  adeval power win-rate --products 168,500   # the smallest win rate that is told from 50%
   adeval power win-rate --rate 0.55 --deviation 0.35   # each product averaged over several samples";
 
 /// Win rates that are shown when none is asked for.
