@@ -11,6 +11,7 @@ use crate::{
     Estimate, EvalError, Method, Moments, Result, linalg,
     moments::{matrix, size},
 };
+use adeval_sdk::EncoderInfo;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
@@ -18,6 +19,16 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// At most this many delete-a-group recomputations.
 const MAX_GROUPS: usize = 200;
+
+/// What the distance is called on features of an encoder: FID with the network and the weights of 2015 only, `FD-<encoder>`
+/// with any other.
+pub fn frechet_title(encoder: &str) -> String {
+    match encoder {
+        EncoderInfo::FID => "FID".to_owned(),
+        EncoderInfo::CLEAN_FID => "Clean-FID".to_owned(),
+        other => format!("FD-{other}"),
+    }
+}
 
 /// The Fréchet distance from moments: O(d^3), independent of the number of vectors.
 ///

@@ -21,7 +21,7 @@ pub mod statistics;
 pub use comparison::{Orders, Preferences, Question, bradley_terry};
 pub use error::EvalError;
 pub use fidelity::{Fidelity, delta_e_2000, fidelity};
-pub use frechet::{frechet_estimate, frechet_from_moments, frechet_from_rows};
+pub use frechet::{frechet_estimate, frechet_from_moments, frechet_from_rows, frechet_title};
 pub use interval::{Estimate, Method};
 pub use leaderboard::leaderboard;
 pub use moments::Moments;

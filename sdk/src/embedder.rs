@@ -6,12 +6,20 @@ use serde::{Deserialize, Serialize};
 /// What an encoder is, for the names of metrics and for feature caches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EncoderInfo {
-    /// Short name, used in metric names: `FD-<name>`.
+    /// Short name, used in metric names: `FD-<name>`. [`EncoderInfo::FID`] and [`EncoderInfo::CLEAN_FID`] are for one network only.
     pub name: String,
     /// Length of a feature vector.
     pub dimension: u32,
     /// Size, resampling and normalisation, in words.
     pub preprocessing: String,
+}
+
+impl EncoderInfo {
+    /// The name of the Inception-v3 with the weights of 5 December 2015 and TensorFlow 1's resizing. The Fréchet distance of its
+    /// features, and of no others, is called FID (Heusel et al. 2017).
+    pub const FID: &str = "Inception-v3-2015";
+    /// The same network with the resizing of Clean-FID (Parmar et al. 2022).
+    pub const CLEAN_FID: &str = "Inception-v3-2015-clean";
 }
 
 /// One image to embed.

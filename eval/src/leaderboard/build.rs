@@ -6,6 +6,7 @@ use super::ranking::{self, Pair};
 use super::{Evidence, Options, SCHEMA_VERSION};
 use crate::{
     Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry, frechet_estimate,
+    frechet_title,
 };
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -188,7 +189,7 @@ fn frechet_columns(index: &Index<'_>, level: f64, notes: &mut Vec<String>) -> Re
         filled.push(Filled {
             column: column(
                 format!("fd:{encoder}"),
-                &format!("FD-{encoder}"),
+                &frechet_title(encoder),
                 "",
                 Direction::Lower,
                 &format!(
@@ -210,15 +211,16 @@ fn frechet_notes(
 ) {
     let counts: Vec<usize> = samples.iter().map(|(rows, _)| rows.len()).filter(|n| *n >= 2).collect();
     let (Some(&least), Some(&most)) = (counts.iter().min(), counts.iter().max()) else { return };
+    let title = frechet_title(encoder);
     if least < dimension {
         notes.push(format!(
-            "FD-{encoder} has {} images an entry for {dimension} features: the value is biased upwards; compare it only at equal numbers of images.",
+            "{title} has {} images an entry for {dimension} features: the value is biased upwards; compare it only at equal numbers of images.",
             if least == most { most.to_string() } else { format!("{least} to {most}") }
         ));
     }
     if least != most {
         notes.push(format!(
-            "FD-{encoder}: entries have different numbers of images ({least} to {most}), and fewer images make it larger."
+            "{title}: entries have different numbers of images ({least} to {most}), and fewer images make it larger."
         ));
     }
 }

@@ -1,13 +1,14 @@
 //! One file of weights: names, types, shapes and bytes of its tensors, whatever it is written in.
 //!
-//! [`TensorFile::open`] looks at the content, not at the ending: safetensors, the zip files of `torch.save`
-//! (`.ckpt`, `.bin`, `.pth`, `.pt`), or the index of a sharded checkpoint. Files are mapped, so opening a checkpoint of
+//! [`TensorFile::open`] looks at the content, not at the ending: safetensors, what `torch.save` writes
+//! (`.ckpt`, `.bin`, `.pth`, `.pt`; zip files since PyTorch 1.6, bare pickles before), or the index of a sharded checkpoint. Files are mapped, so opening a checkpoint of
 //! 7 GB reads its header only.
 
 mod index;
 mod mapped;
 mod pickle;
 mod safetensors_file;
+mod torch_legacy;
 mod torch_zip;
 
 use crate::{CheckpointError, ErrorKind, Result};
@@ -48,6 +49,8 @@ pub enum Format {
     Safetensors,
     /// A zip archive with a pickle and raw bytes: `torch.save` since PyTorch 1.6.
     TorchZip,
+    /// Pickles, then raw bytes: `torch.save` before PyTorch 1.6.
+    TorchLegacy,
 }
 
 /// The tensors of one checkpoint: one file, or all shards of an index.
@@ -97,7 +100,7 @@ struct Contents {
 }
 
 impl TensorFile {
-    /// Opens a file by its content: safetensors, a torch zip, or the `*.index.json` of a sharded checkpoint.
+    /// Opens a file by its content: safetensors, a torch file, or the `*.index.json` of a sharded checkpoint.
     ///
     /// # Errors
     /// For a file that cannot be read, is truncated (with the bytes expected and found), or does not keep its format;
@@ -223,6 +226,9 @@ fn read(path: &Path, data: &Mapped) -> Result<(Format, Contents)> {
     if bytes.starts_with(b"PK\x03\x04") {
         return Ok((Format::TorchZip, torch_zip::read(path, bytes)?));
     }
+    if bytes.starts_with(torch_legacy::MAGIC) {
+        return Ok((Format::TorchLegacy, torch_legacy::read(path, bytes)?));
+    }
     foreign(path, bytes)?;
     Ok((Format::Safetensors, safetensors_file::read(path, bytes)?))
 }
@@ -245,10 +251,10 @@ fn foreign(path: &Path, bytes: &[u8]) -> Result<()> {
     if bytes.starts_with(b"GGUF") {
         return refuse("a GGUF file, which is not read here", "take the .safetensors of the same model");
     }
-    let legacy_torch = bytes.starts_with(b"\x80\x02\x8a\x0a") || bytes.starts_with(b"\x80\x02}");
-    if legacy_torch || bytes.get(257..262) == Some(b"ustar") {
+    let is_tar = bytes.get(257..262) == Some(b"ustar");
+    if is_tar || bytes.starts_with(b"\x80\x02}") {
         return refuse(
-            "a torch file of before PyTorch 1.6 (no zip), which is not read here",
+            "a torch file of before PyTorch 0.1.10, or a pickle of another program, which is not read here",
             "write it anew: torch.save(torch.load(path, weights_only=True), new_path), or take the .safetensors",
         );
     }

@@ -5,7 +5,7 @@ mod values;
 
 use crate::format::{is_index, shards};
 use crate::layout::is_weights;
-use crate::{CheckpointError, Layout, TensorFile};
+use crate::{CheckpointError, Layout, Result, TensorFile};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -86,6 +86,14 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64)) -> Verification {
         report.fault(path, &error);
     }
     report
+}
+
+/// The SHA-256 of a file, in lower-case hexadecimal digits.
+///
+/// # Errors
+/// For a file that cannot be read.
+pub fn sha256(path: &Path) -> Result<String> {
+    Ok(hash::sha256(path, &mut |_| ())?.1)
 }
 
 /// Bytes of which [`verify`] will tell.

@@ -2,6 +2,7 @@
 
 mod support;
 
+use adeval_checkpoints::format::Format;
 use adeval_checkpoints::{DType, ErrorKind, TensorFile};
 use serde_json::json;
 use std::path::Path;
@@ -34,6 +35,39 @@ fn a_file_of_torch_holds_what_torch_put_there() {
 }
 
 #[test]
+fn a_file_of_torch_before_1_6_holds_what_torch_put_there() {
+    let old = TensorFile::open(golden("names_legacy.ckpt")).expect("torch's file");
+    let same = TensorFile::open(golden("names_ckpt.safetensors")).expect("the same as safetensors");
+    assert_eq!(old.format(), Format::TorchLegacy);
+    assert_eq!(old.tensors().len(), same.tensors().len());
+    for info in same.tensors() {
+        assert_eq!(old.get(&info.name), Some(info));
+        assert_eq!(old.read(&info.name), same.read(&info.name), "{}", info.name);
+    }
+    assert_eq!(old.metadata().get("global_step").map(String::as_str), Some("3"));
+}
+
+#[test]
+fn a_file_that_python_2_wrote_is_read() {
+    // What torch 0.4 on Python 2 made of OrderedDict([("a", two numbers of a storage on a GPU)]).
+    let mut bytes = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.".to_vec();
+    bytes.extend(b"\x80\x02}q\x01U\rlittle_endianq\x02\x88s.");
+    bytes.extend(b"\x80\x02ccollections\nOrderedDict\nq\x01]q\x02]q\x03(U\x01aq\x04ctorch._utils\n_rebuild_tensor_v2\nq\x05((U\x07storage");
+    bytes.extend(b"ctorch\nFloatStorage\nU\x017U\x06cuda:0K\x02NtQK\0K\x02\x85K\x01\x85\x89NtRea\x85R.");
+    bytes.extend(b"\x80\x02]U\x017a.");
+    bytes.extend(2_u64.to_le_bytes());
+    bytes.extend([1.5_f32, -2.0].iter().flat_map(|value| value.to_le_bytes()));
+    let room = tempfile::tempdir().expect("a room");
+    let path = room.path().join("old.pth");
+    write(&path, &bytes);
+    let file = TensorFile::open(&path).expect("Python 2's file");
+    assert_eq!(file.get("a").map(|info| (info.dtype, info.shape.clone())), Some((DType::F32, vec![2])));
+    assert_eq!(*file.read("a").expect("a"), bytes[bytes.len() - 8..]);
+    write(&path, &bytes[..bytes.len() - 1]);
+    refused(&path, ErrorKind::Truncated, &[&bytes.len().to_string()]);
+}
+
+#[test]
 fn a_truncated_file_says_how_many_bytes_are_missing() {
     let room = tempfile::tempdir().expect("a room");
     let whole = safetensors(&[("a", &[4, 4]), ("b", &[3])]);
@@ -57,6 +91,7 @@ fn no_byte_of_a_files_head_can_be_changed_into_a_panic() {
     let room = tempfile::tempdir().expect("a room");
     for (name, whole) in [
         ("changed.ckpt", std::fs::read(golden("names.ckpt")).expect("the golden")),
+        ("changed_legacy.ckpt", std::fs::read(golden("names_legacy.ckpt")).expect("the golden")),
         ("changed.safetensors", safetensors(&[("a", &[4, 4]), ("b", &[3])])),
     ] {
         let path = room.path().join(name);
@@ -111,7 +146,7 @@ fn what_people_have_in_place_of_weights_is_named() {
         ),
         (b"<!DOCTYPE html><html>", ["a web page", "token"]),
         (b"GGUF\x03\0\0\0", ["GGUF", ".safetensors"]),
-        (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", ["before PyTorch 1.6", "weights_only=True"]),
+        (b"\x80\x02}q\0.", ["before PyTorch 0.1.10", "weights_only=True"]),
     ] {
         write(&path, bytes);
         refused(&path, ErrorKind::Refused, &words);

@@ -1,6 +1,6 @@
 //! The layers that all networks share, built from [`Weights`] under PyTorch's names (`weight`, `bias`).
 
-use candle_nn::{Conv2d, Conv2dConfig, Embedding, GroupNorm, LayerNorm, Linear};
+use candle_nn::{Embedding, GroupNorm, LayerNorm, Linear};
 
 use crate::Result;
 use crate::tensors::Weights;
@@ -13,20 +13,6 @@ pub fn linear(inputs: usize, outputs: usize, weights: &Weights) -> Result<Linear
 /// `torch.nn.Linear(inputs, outputs, bias=False)`.
 pub fn linear_no_bias(inputs: usize, outputs: usize, weights: &Weights) -> Result<Linear> {
     Ok(Linear::new(weights.get("weight", &[outputs, inputs])?, None))
-}
-
-/// `torch.nn.Conv2d(inputs, outputs, kernel, stride, padding)` with a square kernel and a bias.
-pub fn conv2d(
-    inputs: usize,
-    outputs: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    weights: &Weights,
-) -> Result<Conv2d> {
-    let config = Conv2dConfig { stride, padding, ..Conv2dConfig::default() };
-    let weight = weights.get("weight", &[outputs, inputs, kernel, kernel])?;
-    Ok(Conv2d::new(weight, Some(weights.get("bias", &[outputs])?), config))
 }
 
 /// `torch.nn.GroupNorm(groups, channels, eps)`.

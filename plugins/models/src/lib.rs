@@ -1,6 +1,7 @@
 //! Model architectures on [candle](candle_core), with no knowledge of the plugin contract.
 //!
 //! * [`efficientnet`]: EfficientNet-Lite0, an image encoder with published ImageNet weights.
+//! * [`inception`]: the Inception-v3 of the Fréchet inception distance.
 //! * [`stable_diffusion`]: Stable Diffusion 1.5, ControlNet and IP-Adapter; [`clip`] are its encoders, [`schedulers`] its
 //!   samplers, [`torch_rng`] its noise, [`opencv`] what its pictures are prepared with.
 //! * [`decoder`]: the language models LLaMA, Mistral and Qwen2; [`generation`] draws text from
@@ -11,11 +12,13 @@
 //! a [`ModelError`] which tensor is at fault.
 
 pub mod clip;
+mod convolution;
 mod cpu;
 pub mod decoder;
 pub mod efficientnet;
 mod error;
 pub mod generation;
+pub mod inception;
 pub mod language;
 pub mod layers;
 pub mod llava;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::Path;
 
+use adeval_checkpoints::{TensorFile, TensorInfo};
 use candle_core::{DType, Device, Tensor};
 
 use crate::{ModelError, Result};
@@ -45,6 +46,8 @@ enum Held {
     Memory(BTreeMap<String, Tensor>),
     /// A component of a recognised checkpoint, whatever file and names it comes in.
     Checkpoint(adeval_checkpoints::layout::Tensors),
+    /// One file or its shards, in the file's own names.
+    File(TensorFile),
     /// Made when asked for, whatever the name.
     Made(Box<Make>),
 }
@@ -88,6 +91,11 @@ impl Source {
         Self::new(label, Held::Checkpoint(tensors), device, dtype)
     }
 
+    /// The tensors of a file, by the names that it gives them.
+    pub fn from_file(file: TensorFile, device: &Device, dtype: DType) -> Self {
+        Self::new(file.path().display().to_string(), Held::File(file), device, dtype)
+    }
+
     fn new(label: String, held: Held, device: &Device, dtype: DType) -> Self {
         Self {
             label,
@@ -111,6 +119,11 @@ impl Source {
         match &self.held {
             Held::Memory(tensors) => tensors.keys().map(String::as_str).collect(),
             Held::Checkpoint(tensors) => tensors.names().collect(),
+            Held::File(file) => {
+                let mut names: Vec<_> = file.tensors().iter().map(|info| info.name.as_str()).collect();
+                names.sort_unstable();
+                names
+            }
             Held::Made(_) => Vec::new(),
         }
     }
@@ -156,6 +169,7 @@ impl Source {
         match &self.held {
             Held::Memory(tensors) => tensors.contains_key(name),
             Held::Checkpoint(tensors) => tensors.name_in_file(name).is_some(),
+            Held::File(file) => file.get(name).is_some(),
             Held::Made(_) => false,
         }
     }
@@ -164,6 +178,7 @@ impl Source {
         match &self.held {
             Held::Memory(tensors) => tensors.get(name).map(|t| t.dims().to_vec()),
             Held::Checkpoint(tensors) => tensors.get(name).map(|info| info.shape),
+            Held::File(file) => file.get(name).map(|info| info.shape.clone()),
             Held::Made(_) => None,
         }
     }
@@ -172,8 +187,9 @@ impl Source {
         let tensor = match &self.held {
             Held::Memory(tensors) => tensors.get(name).cloned(),
             Held::Checkpoint(tensors) => {
-                tensors.get(name).map(|info| self.read(tensors, &info)).transpose()?
+                tensors.get(name).map(|info| self.read(&info, &tensors.read(name)?)).transpose()?
             }
+            Held::File(file) => file.get(name).map(|info| self.read(info, &file.read(name)?)).transpose()?,
             Held::Made(make) => Some(make(name, shape)?),
         };
         let Some(tensor) = tensor else {
@@ -189,18 +205,14 @@ impl Source {
         self.prepared(name, tensor)
     }
 
-    fn read(
-        &self,
-        tensors: &adeval_checkpoints::layout::Tensors,
-        info: &adeval_checkpoints::TensorInfo,
-    ) -> Result<Tensor> {
+    fn read(&self, info: &TensorInfo, bytes: &[u8]) -> Result<Tensor> {
         let Ok(dtype) = DType::try_from(info.dtype) else {
             return Err(ModelError::Dtype {
                 name: format!("{} of {}", info.name, self.label),
                 found: format!("{:?}", info.dtype),
             });
         };
-        Ok(Tensor::from_raw_buffer(&tensors.read(&info.name)?, dtype, &info.shape, &Device::Cpu)?)
+        Ok(Tensor::from_raw_buffer(bytes, dtype, &info.shape, &Device::Cpu)?)
     }
 
     /// Patched, checked and converted. Patches are added in float32, whatever the file's type is.

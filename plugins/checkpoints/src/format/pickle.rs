@@ -58,8 +58,40 @@ pub(super) struct Tensor {
 pub(super) struct Pickled {
     pub tensors: Vec<(String, Tensor)>,
     pub storages: Vec<StorageRef>,
+    /// Bytes that the pickle took.
+    pub bytes: usize,
     /// Numbers and texts outside the state dict, such as `global_step`.
     pub numbers: BTreeMap<String, String>,
+}
+
+/// A pickle that tells something else than tensors, as files of before PyTorch 1.6 have before and behind their state dict.
+#[derive(Debug, PartialEq)]
+pub(super) enum Aside {
+    /// Entries of a dict whose keys and values are plain, as texts.
+    Facts(BTreeMap<String, String>),
+    /// A list of texts.
+    Names(Vec<Rc<str>>),
+}
+
+/// Reads a pickle of plain things: what it holds, and the bytes that it took.
+pub(super) fn aside(bytes: &[u8]) -> Result<(Aside, usize), Fault> {
+    let (machine, root) = Machine::new(bytes).run()?;
+    let aside = match root {
+        Value::Dict(dict) => {
+            let mut facts = BTreeMap::new();
+            note_numbers(machine.dict(dict), &mut facts);
+            Aside::Facts(facts)
+        }
+        Value::List(list) => {
+            let text = |value: &Value| match value {
+                Value::Text(text) => Ok(text.clone()),
+                _ => Err(Fault::Malformed("lists storages by what is no text".into())),
+            };
+            Aside::Names(machine.list(list).iter().map(text).collect::<Result<_, _>>()?)
+        }
+        _ => return Err(Fault::Malformed("holds neither a dict nor a list".into())),
+    };
+    Ok((aside, machine.consumed()))
 }
 
 /// Runs the pickle and collects its tensors. A dict under `state_dict` is taken alone, as every loader does; other dicts
@@ -83,7 +115,12 @@ pub(super) fn load(bytes: &[u8]) -> Result<Pickled, Fault> {
     }
     let mut walk = Walk { machine: &machine, tensors: Vec::new(), left: MAX_ENTRIES };
     walk.dict(dict, "", 0)?;
-    Ok(Pickled { tensors: walk.tensors, storages: machine.storages.clone(), numbers })
+    Ok(Pickled {
+        tensors: walk.tensors,
+        storages: machine.storages.clone(),
+        bytes: machine.consumed(),
+        numbers,
+    })
 }
 
 fn note_numbers(dict: &[(Value, Value)], numbers: &mut BTreeMap<String, String>) {

@@ -34,10 +34,6 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Contents> {
     let pickled = pickle::load(&text).map_err(|fault| refuse(path, fault))?;
     let storages = storages(path, &mut archive, &root, bytes.len(), &pickled)?;
     let tensors = tensors(path, &pickled)?;
-    if tensors.is_empty() {
-        let message = format!("{} holds no named tensors", path.display());
-        return Err(CheckpointError::missing(message, "name a file that holds a state dict"));
-    }
     Ok(Contents { tensors, storages, metadata: pickled.numbers })
 }
 
@@ -51,7 +47,7 @@ fn no_directory(path: &Path, bytes: &[u8], error: &zip::result::ZipError) -> Che
     CheckpointError::new(ErrorKind::Truncated, message, "download it once more; the transfer was cut off")
 }
 
-fn refuse(path: &Path, fault: Fault) -> CheckpointError {
+pub(super) fn refuse(path: &Path, fault: Fault) -> CheckpointError {
     match fault {
         Fault::Refused(what) => CheckpointError::new(
             ErrorKind::Refused,
@@ -126,7 +122,8 @@ fn storage(
     Ok(Storage::Range(start, end))
 }
 
-fn tensors(path: &Path, pickled: &Pickled) -> Result<Vec<(TensorInfo, Place)>> {
+/// Where the tensors of a pickle lie in its storages.
+pub(super) fn tensors(path: &Path, pickled: &Pickled) -> Result<Vec<(TensorInfo, Place)>> {
     let one = |(name, tensor): &(String, pickle::Tensor)| {
         let storage = &pickled.storages[tensor.storage];
         let fault = |reason: &str| CheckpointError::malformed(path, format!("tensor {name}: {reason}"));
@@ -144,6 +141,10 @@ fn tensors(path: &Path, pickled: &Pickled) -> Result<Vec<(TensorInfo, Place)>> {
         let strides = tensor.strides.clone();
         Ok((info, Place::View { storage: tensor.storage, offset: tensor.offset, strides }))
     };
+    if pickled.tensors.is_empty() {
+        let message = format!("{} holds no named tensors", path.display());
+        return Err(CheckpointError::missing(message, "name a file that holds a state dict"));
+    }
     pickled.tensors.iter().map(one).collect()
 }
 

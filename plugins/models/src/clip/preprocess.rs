@@ -9,7 +9,7 @@ use crate::{ModelError, Result};
 
 mod resample;
 
-pub use resample::resize_bicubic;
+pub use resample::{resize_bicubic, resize_bicubic_float};
 
 /// `preprocessor_config.json`; what it leaves out has the default of `transformers`.
 #[derive(Clone, Debug, Deserialize)]

@@ -10,7 +10,7 @@ use super::simd::Set;
 /// Pixels of the output that one task works on at once: 256 KiB of patches, for the second cache.
 const PIXELS: usize = 256;
 
-/// Shapes of a convolution with a square kernel.
+/// Shapes of a convolution; kernel and padding are rows and columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub batch: usize,
@@ -18,21 +18,23 @@ pub struct Shape {
     pub outputs: usize,
     pub height: usize,
     pub width: usize,
-    pub kernel: usize,
+    pub kernel: [usize; 2],
     pub stride: usize,
-    pub padding: usize,
+    pub padding: [usize; 2],
 }
 
 impl Shape {
     /// Height and width of the output.
     pub fn output(&self) -> (usize, usize) {
-        let side = |n: usize| (n + 2 * self.padding).saturating_sub(self.kernel) / self.stride + 1;
-        (side(self.height), side(self.width))
+        let side = |n: usize, axis: usize| {
+            (n + 2 * self.padding[axis]).saturating_sub(self.kernel[axis]) / self.stride + 1
+        };
+        (side(self.height, 0), side(self.width, 1))
     }
 
     /// Values of a patch.
     fn patch(&self) -> usize {
-        self.inputs * self.kernel * self.kernel
+        self.inputs * self.kernel[0] * self.kernel[1]
     }
 }
 
@@ -46,7 +48,7 @@ struct Task {
     channels: usize,
 }
 
-/// `x` `(batch, inputs, height, width)`, `weight` `(outputs, inputs, kernel, kernel)`, `bias` `(outputs)`.
+/// `x` `(batch, inputs, height, width)`, `weight` `(outputs, inputs, rows, columns)`, `bias` `(outputs)`.
 ///
 /// # Panics
 /// If the lengths are not those of the shape.
@@ -132,9 +134,9 @@ fn tasks(shape: &Shape, pixels: usize) -> Vec<Task> {
 
 /// Value `k` (input channel, row and column of the kernel) of the patches of pixels `from..from + line.len()`.
 fn gather(shape: &Shape, x: &[f32], k: usize, from: usize, line: &mut [f32]) {
-    let area = shape.kernel * shape.kernel;
-    let (channel, tap) = (k / area, k % area);
-    let (tap_y, tap_x) = (tap / shape.kernel, tap % shape.kernel);
+    let [rows, columns] = shape.kernel;
+    let (channel, tap) = (k / (rows * columns), k % (rows * columns));
+    let (tap_y, tap_x) = (tap / columns, tap % columns);
     let plane = &x[channel * shape.height * shape.width..][..shape.height * shape.width];
     let (_, out_width) = shape.output();
     let mut done = 0;
@@ -144,18 +146,18 @@ fn gather(shape: &Shape, x: &[f32], k: usize, from: usize, line: &mut [f32]) {
         let part = &mut line[done..done + run];
         done += run;
         let y = out_y * shape.stride + tap_y;
-        if y < shape.padding || y - shape.padding >= shape.height {
+        if y < shape.padding[0] || y - shape.padding[0] >= shape.height {
             part.fill(0.0);
             continue;
         }
-        let row = &plane[(y - shape.padding) * shape.width..][..shape.width];
+        let row = &plane[(y - shape.padding[0]) * shape.width..][..shape.width];
         gather_row(shape, row, out_x, tap_x, part);
     }
 }
 
 /// The part of one output row, from column `out_x` on.
 fn gather_row(shape: &Shape, row: &[f32], out_x: usize, tap_x: usize, part: &mut [f32]) {
-    let column = |i: usize| ((out_x + i) * shape.stride + tap_x).wrapping_sub(shape.padding);
+    let column = |i: usize| ((out_x + i) * shape.stride + tap_x).wrapping_sub(shape.padding[1]);
     if shape.stride > 1 {
         for (i, value) in part.iter_mut().enumerate() {
             *value = row.get(column(i)).copied().unwrap_or(0.0);
@@ -163,8 +165,8 @@ fn gather_row(shape: &Shape, row: &[f32], out_x: usize, tap_x: usize, part: &mut
         return;
     }
     // Stride 1: zeros, a stretch of the row, zeros.
-    let before = shape.padding.saturating_sub(out_x + tap_x).min(part.len());
-    let start = (out_x + before + tap_x).saturating_sub(shape.padding);
+    let before = shape.padding[1].saturating_sub(out_x + tap_x).min(part.len());
+    let start = (out_x + before + tap_x).saturating_sub(shape.padding[1]);
     let inside = row.len().saturating_sub(start).min(part.len() - before);
     part[..before].fill(0.0);
     if inside > 0 {

@@ -33,22 +33,29 @@ fn near(found: &[f32], expected: &[f32], limit: f32, case: &str) {
 fn convolutions_are_those_of_candle() {
     for set in Set::available() {
         for (inputs, outputs, height, width, kernel, stride, padding) in [
-            (3, 4, 9, 7, 3, 1, 1),
-            (40, 33, 17, 23, 3, 1, 1),
-            (70, 11, 1, 1, 3, 1, 1),
-            (5, 20, 16, 40, 3, 2, 1),
-            (33, 7, 13, 9, 1, 1, 0),
-            (4, 6, 8, 8, 3, 2, 0),
-            (2, 500, 3, 3, 3, 1, 1),
-            (3, 2, 5, 6, 5, 1, 2),
+            (3, 4, 9, 7, [3, 3], 1, [1, 1]),
+            (40, 33, 17, 23, [3, 3], 1, [1, 1]),
+            (70, 11, 1, 1, [3, 3], 1, [1, 1]),
+            (5, 20, 16, 40, [3, 3], 2, [1, 1]),
+            (33, 7, 13, 9, [1, 1], 1, [0, 0]),
+            (4, 6, 8, 8, [3, 3], 2, [0, 0]),
+            (2, 500, 3, 3, [3, 3], 1, [1, 1]),
+            (3, 2, 5, 6, [5, 5], 1, [2, 2]),
+            (6, 9, 8, 11, [1, 7], 1, [0, 3]),
+            (6, 9, 8, 11, [7, 1], 1, [3, 0]),
+            (3, 8, 31, 20, [11, 11], 4, [2, 2]),
         ] {
             let shape = conv::Shape { batch: 2, inputs, outputs, height, width, kernel, stride, padding };
             let x = numbers(1, 2 * inputs * height * width);
-            let weight = numbers(2, outputs * inputs * kernel * kernel);
+            let weight = numbers(2, outputs * inputs * kernel[0] * kernel[1]);
             let bias = numbers(3, outputs);
             let found = conv::conv2d(set, shape, &x, &weight, &bias);
             let expected = tensor(&x, &[2, inputs, height, width])
-                .conv2d(&tensor(&weight, &[outputs, inputs, kernel, kernel]), padding, stride, 1, 1)
+                .pad_with_zeros(2, padding[0], padding[0])
+                .and_then(|t| t.pad_with_zeros(3, padding[1], padding[1]))
+                .and_then(|t| {
+                    t.conv2d(&tensor(&weight, &[outputs, inputs, kernel[0], kernel[1]]), 0, stride, 1, 1)
+                })
                 .and_then(|t| t.broadcast_add(&tensor(&bias, &[1, outputs, 1, 1])))
                 .expect("candle's convolution");
             near(&found, &values(&expected), 2e-6, &format!("{set:?} {shape:?}"));

@@ -4,62 +4,12 @@
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::Module;
 
-use crate::cpu::{self, conv, linear::Packed, math, norm, set};
+use crate::cpu::{self, linear::Packed, math, norm, set};
 use crate::layers;
 use crate::tensors::Weights;
 use crate::{ModelError, Result};
 
-/// A convolution with a square kernel and a bias.
-pub struct Conv2d {
-    conv: candle_nn::Conv2d,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-}
-
-/// `torch.nn.Conv2d(inputs, outputs, kernel, stride, padding)`.
-///
-/// # Errors
-/// As [`Weights::get`].
-pub fn conv2d(
-    inputs: usize,
-    outputs: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    weights: &Weights,
-) -> Result<Conv2d> {
-    let conv = layers::conv2d(inputs, outputs, kernel, stride, padding, weights)?;
-    Ok(Conv2d { conv, kernel, stride, padding })
-}
-
-impl Conv2d {
-    /// `(N, inputs, H, W)` to `(N, outputs, H', W')`.
-    ///
-    /// # Errors
-    /// An input of another shape, and failures of the device.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (Some(bias), Some(set)) = (self.conv.bias().filter(|_| cpu::takes(x)), set()) else {
-            return Ok(self.conv.forward(x)?);
-        };
-        let (batch, inputs, height, width) = x.dims4()?;
-        let (outputs, expected, _, _) = self.conv.weight().dims4()?;
-        if inputs != expected
-            || height + 2 * self.padding < self.kernel
-            || width + 2 * self.padding < self.kernel
-        {
-            // Candle says what is wrong.
-            return Ok(self.conv.forward(x)?);
-        }
-        let (kernel, stride, padding) = (self.kernel, self.stride, self.padding);
-        let shape = conv::Shape { batch, inputs, outputs, height, width, kernel, stride, padding };
-        let values = cpu::with_values([x, self.conv.weight(), bias], |[x, weight, bias]| {
-            Ok(conv::conv2d(set, shape, x, weight, bias))
-        })?;
-        let (height, width) = shape.output();
-        Ok(Tensor::from_vec(values, (batch, outputs, height, width), &Device::Cpu)?)
-    }
-}
+pub use crate::convolution::{Convolution as Conv2d, conv2d};
 
 /// A linear layer.
 pub enum Linear {

@@ -37,11 +37,16 @@ pub fn picture(name: &str, height: u32, width: u32) -> RgbImage {
     })
 }
 
-/// A parameter: matrices and kernels u / sqrt(fan in); vectors called weight 1 + u / 8; other vectors u / 8.
+/// A parameter: matrices and kernels u / sqrt(fan in); vectors called weight 1 + u / 8; other vectors u / 8. Variances of batch norms
+/// are (1 + u / 4) / 6: what such kernels make of what a batch norm and a ReLU left.
 pub fn weight(name: &str, shape: &[usize]) -> Tensor {
     let u = uniform(name, shape.iter().product());
-    let is_scale = name.rsplit('.').next() == Some("weight");
+    let last = name.rsplit('.').next();
+    let is_scale = last == Some("weight");
     let values = match shape {
+        _ if last == Some("running_var") => {
+            u.into_iter().map(|u| (u * 0.25 + 1.0) * (1.0 / 6.0) as f32).collect()
+        }
         [_, inner @ ..] if !inner.is_empty() => {
             let scale = 1.0 / (inner.iter().product::<usize>() as f32).sqrt();
             u.into_iter().map(|u| u * scale).collect()
@@ -73,5 +78,6 @@ fn the_recipe_is_that_of_the_script() {
     assert_eq!(bits(weight("conv.weight", &[2, 3])), conv);
     assert_eq!(bits(weight("norm.weight", &[2])), [0x3f70_d422, 0x3f61_b8f9]);
     assert_eq!(bits(weight("norm.bias", &[2])), [0x3db1_b67a, 0x3d28_489c]);
+    assert_eq!(bits(weight("bn.running_var", &[2])), [0x3e49_873b, 0x3e1f_0fbc]);
     assert_eq!(bits(noise("sample", &[2])), [0x3f57_aafc, 0x3eba_9cd7]);
 }

@@ -19,7 +19,8 @@ pub(super) enum Value {
     Bytes,
     /// Its items, and how deep tuples lie in it.
     Tuple(Rc<[Value]>, usize),
-    List,
+    /// Index into the machine's lists.
+    List(usize),
     /// Index into the machine's dicts.
     Dict(usize),
     /// A Python object by name, not called.
@@ -72,6 +73,7 @@ pub(super) struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<u32, Value>,
     dicts: Vec<Vec<(Value, Value)>>,
+    lists: Vec<Vec<Value>>,
     pub storages: Vec<StorageRef>,
     storage_of: HashMap<Rc<str>, usize>,
     pub tensors: Vec<Tensor>,
@@ -92,6 +94,7 @@ impl<'a> Machine<'a> {
             marks: Vec::new(),
             memo: HashMap::new(),
             dicts: Vec::new(),
+            lists: Vec::new(),
             storages: Vec::new(),
             storage_of: HashMap::new(),
             tensors: Vec::new(),
@@ -101,6 +104,16 @@ impl<'a> Machine<'a> {
     /// The entries of a dict, in the order in which they were set.
     pub fn dict(&self, index: usize) -> &[(Value, Value)] {
         &self.dicts[index]
+    }
+
+    /// The items of a list.
+    pub fn list(&self, index: usize) -> &[Value] {
+        &self.lists[index]
+    }
+
+    /// Bytes of the input that were read: where the next pickle starts, if one follows.
+    pub fn consumed(&self) -> usize {
+        self.at
     }
 
     /// Runs to the end and gives the value that is left.
@@ -151,7 +164,10 @@ impl<'a> Machine<'a> {
     fn constant(&mut self, code: u8) -> Step {
         let value = match code {
             b'}' => self.new_dict(),
-            b']' => Value::List,
+            b']' => {
+                self.lists.push(Vec::new());
+                Value::List(self.lists.len() - 1)
+            }
             b')' => Value::Tuple(Rc::new([]), 1),
             b'N' => Value::None,
             code => Value::Bool(code == 0x88),
@@ -218,14 +234,14 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What a list holds is of no interest: no state dict keeps tensors in one.
     fn extend_list(&mut self, code: u8) -> Step {
         let from = if code == b'a' { self.stack.len().saturating_sub(1) } else { self.mark()? };
-        self.stack.truncate(from);
-        match self.stack.last() {
-            Some(Value::List) => Ok(()),
-            _ => malformed("appends to what is no list"),
-        }
+        let items = self.stack.split_off(from);
+        let Some(Value::List(list)) = self.stack.last() else {
+            return malformed("appends to what is no list");
+        };
+        self.lists[*list].extend(items);
+        Ok(())
     }
 
     fn set_items(&mut self, code: u8) -> Step {
@@ -278,14 +294,19 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A persistent id: `("storage", type, key, device, elements)`.
+    /// A persistent id: `("storage", type, key, device, elements)`, to which files of before PyTorch 1.6 add a view of another
+    /// storage, of which only none is known.
     fn storage(&mut self) -> Step {
         let Value::Tuple(id, _) = self.pop()? else {
             return malformed("has a persistent id that is no tuple");
         };
-        let [Value::Text(kind), Value::Global(class), Value::Text(key), _device, elements] = &*id else {
+        let [Value::Text(kind), Value::Global(class), Value::Text(key), _device, elements, view @ ..] = &*id
+        else {
             return malformed("has a persistent id that is no storage");
         };
+        if !matches!(view, [] | [Value::None]) {
+            return Err(Fault::Refused("a storage within a storage".into()));
+        }
         let (true, Some(elements)) = (&**kind == "storage", elements.as_size()) else {
             return malformed("has a persistent id that is no storage");
         };
@@ -308,6 +329,7 @@ impl<'a> Machine<'a> {
         };
         let value = match &*function {
             "collections.OrderedDict" if arguments.is_empty() => self.new_dict(),
+            "collections.OrderedDict" if arguments.len() == 1 => self.dict_of_pairs(&arguments[0])?,
             "torch.Size" if arguments.len() == 1 => arguments[0].clone(),
             "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => self.tensor(&arguments)?,
             "torch._utils._rebuild_parameter" => match arguments.first() {
@@ -318,6 +340,24 @@ impl<'a> Machine<'a> {
         };
         self.stack.push(value);
         Ok(())
+    }
+
+    /// What Python 2 writes of an ordered dict: a list of lists of a key and a value. The list is used up, so that no input can
+    /// make large dicts of one list again and again.
+    fn dict_of_pairs(&mut self, pairs: &Value) -> Step<Value> {
+        let Value::List(pairs) = pairs else { return malformed("makes a dict of what is no list of pairs") };
+        let pairs = std::mem::take(&mut self.lists[*pairs]);
+        let pair = |item: &Value| match item {
+            Value::List(pair) => match self.list(*pair) {
+                [key, value] => Some((key.clone(), value.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        let entries: Option<Vec<_>> = pairs.iter().map(pair).collect();
+        let Some(entries) = entries else { return malformed("makes a dict of what is no list of pairs") };
+        self.dicts.push(entries);
+        Ok(Value::Dict(self.dicts.len() - 1))
     }
 
     /// `(storage, offset, shape, strides, ...)`.

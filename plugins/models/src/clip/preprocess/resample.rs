@@ -1,5 +1,6 @@
-//! Bicubic resampling of 8-bit pictures as Pillow's `Image.resize(..., BICUBIC)`: the kernel widens where a picture shrinks
-//! (antialiasing), rows and columns in two passes, weights in fixed point with 22 bits, each pass rounded to 8 bits.
+//! Bicubic resampling as Pillow's `Image.resize(..., BICUBIC)`: the kernel widens where a picture shrinks (antialiasing), rows and
+//! columns in two passes. For 8-bit pictures weights are in fixed point with 22 bits and each pass is rounded to 8 bits; for one
+//! channel of floats (Pillow's mode F) they are in float64, and each pass is rounded to float32.
 //!
 //! Keys, "Cubic convolution interpolation for digital image processing" (1981), with a = -1/2.
 
@@ -29,6 +30,46 @@ pub fn resize_bicubic(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
 fn goes_down_first((from_width, from_height): (u32, u32), (width, height): (u32, u32)) -> bool {
     let lost = |from: u32, to: u32| i64::from(from) - i64::from(to);
     lost(from_height, height) > 2 * lost(from_width, width).max(0)
+}
+
+/// Resamples one channel of `from` (width, height) float32 values, rows from the top, to `to` (width, height), as Pillow 13 does in
+/// its mode F. No side may be 0.
+///
+/// # Panics
+/// If there are not as many values as `from` says.
+pub fn resize_bicubic_float(values: &[f32], from: (u32, u32), to: (u32, u32)) -> Vec<f32> {
+    assert_eq!(values.len(), from.0 as usize * from.1 as usize, "the picture's size");
+    let across = |values: &[f32]| {
+        if from.0 == to.0 { values.to_vec() } else { float_rows(values, from.0, to.0) }
+    };
+    let down = |values: &[f32], width: u32| {
+        if from.1 == to.1 { values.to_vec() } else { float_columns(values, width, from.1, to.1) }
+    };
+    if goes_down_first(from, to) { across(&down(values, from.0)) } else { down(&across(values), to.0) }
+}
+
+fn float_rows(values: &[f32], from: u32, to: u32) -> Vec<f32> {
+    let taps = exact_taps(from, to);
+    let row = |row: &[f32]| -> Vec<f32> {
+        let one = |tap: &Tap<f64>| {
+            let pixels = row[tap.start..].iter().zip(&tap.weights);
+            pixels.fold(0.0, |sum, (value, weight)| sum + f64::from(*value) * weight) as f32
+        };
+        taps.iter().map(one).collect()
+    };
+    values.chunks_exact(from as usize).flat_map(row).collect()
+}
+
+fn float_columns(values: &[f32], width: u32, from: u32, to: u32) -> Vec<f32> {
+    let rows: Vec<&[f32]> = values.chunks_exact(width as usize).collect();
+    let row = |tap: &Tap<f64>| {
+        let mut sums = vec![0.0; width as usize];
+        for (row, weight) in rows[tap.start..].iter().zip(&tap.weights) {
+            sums.iter_mut().zip(*row).for_each(|(sum, value)| *sum += f64::from(*value) * weight);
+        }
+        sums.into_iter().map(|sum| sum as f32)
+    };
+    exact_taps(from, to).iter().flat_map(row).collect()
 }
 
 fn resize_rows(picture: &RgbImage, width: u32) -> RgbImage {
@@ -68,12 +109,19 @@ fn level(sum: i32) -> u8 {
 }
 
 /// The inputs of one output: from `start`, one for each weight.
-struct Tap {
+struct Tap<T> {
     start: usize,
-    weights: Vec<i32>,
+    weights: Vec<T>,
 }
 
-fn taps(from: u32, to: u32) -> Vec<Tap> {
+/// In fixed point.
+fn taps(from: u32, to: u32) -> Vec<Tap<i32>> {
+    let fixed = |w: f64| (w * f64::from(1 << BITS)).round() as i32;
+    let tap = |tap: Tap<f64>| Tap { start: tap.start, weights: tap.weights.into_iter().map(fixed).collect() };
+    exact_taps(from, to).into_iter().map(tap).collect()
+}
+
+fn exact_taps(from: u32, to: u32) -> Vec<Tap<f64>> {
     let scale = f64::from(from) / f64::from(to);
     let widening = scale.max(1.0);
     let reach = 2.0 * widening;
@@ -84,8 +132,7 @@ fn taps(from: u32, to: u32) -> Vec<Tap> {
         let weights: Vec<f64> =
             (start..end).map(|i| kernel((i as f64 - centre + 0.5) * (1.0 / widening))).collect();
         let sum: f64 = weights.iter().sum();
-        let fixed = |w: &f64| (w / sum * f64::from(1 << BITS)).round() as i32;
-        Tap { start, weights: weights.iter().map(fixed).collect() }
+        Tap { start, weights: weights.into_iter().map(|w| w / sum).collect() }
     };
     (0..to).map(tap).collect()
 }
