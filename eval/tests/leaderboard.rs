@@ -258,3 +258,14 @@ fn ten_thousand_resamples_are_quick() {
     // Generous: the machine may be busy. Measured figures are in docs/metrics.md.
     assert!(took.as_secs_f64() < 5.0, "{took:?}");
 }
+
+#[test]
+fn fid_is_the_name_of_one_encoder_only() {
+    use adeval_eval::frechet_title;
+    use adeval_sdk::EncoderInfo;
+    assert_eq!(frechet_title(EncoderInfo::FID), "FID");
+    assert_eq!(frechet_title(EncoderInfo::CLEAN_FID), "Clean-FID");
+    for other in ["Inception-v3(random)", "Inception-v3", "FID", "EfficientNet-Lite0"] {
+        assert_eq!(frechet_title(other), format!("FD-{other}"));
+    }
+}

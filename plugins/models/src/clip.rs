@@ -15,3 +15,4 @@ pub mod tokenizer;
 pub mod vision;
 
 pub use encoder::Activation;
+pub(crate) use encoder::{Mlp, Size, Transformer};

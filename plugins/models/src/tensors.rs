@@ -91,6 +91,14 @@ impl Source {
         Self::new(label, Held::Checkpoint(tensors), device, dtype)
     }
 
+    /// The tensors of the file at `path`, by the names that it gives them.
+    ///
+    /// # Errors
+    /// For a file that cannot be read or holds no tensors.
+    pub fn open(path: &Path, device: &Device, dtype: DType) -> Result<Self> {
+        Ok(Self::from_file(TensorFile::open(path)?, device, dtype))
+    }
+
     /// The tensors of a file, by the names that it gives them.
     pub fn from_file(file: TensorFile, device: &Device, dtype: DType) -> Self {
         Self::new(file.path().display().to_string(), Held::File(file), device, dtype)

@@ -181,6 +181,6 @@ fn pictures_that_cannot_be_prepared_are_named() {
     assert!(
         refused(&uncut, &[RgbImage::new(9, 9), RgbImage::new(9, 18)]).contains("(8, 8) and (8, 16) pixels")
     );
-    let bilinear = ImageProcessor { resample: 2, ..side(8) };
-    assert!(refused(&bilinear, &[RgbImage::new(9, 9)]).contains("the filter 2 is not bicubic (3)"));
+    let lanczos = ImageProcessor { resample: 1, ..side(8) };
+    assert!(refused(&lanczos, &[RgbImage::new(9, 9)]).contains("the filter 1 is neither bilinear (2)"));
 }

@@ -60,8 +60,14 @@ fn vectors(
         return Ok(Vec::new());
     }
     let vectors = network(pictures).map_err(plugin_error)?;
-    if vectors.iter().flatten().all(|value| value.is_finite()) {
-        return Ok(vectors);
+    vectors.iter().try_for_each(|vector| finite(vector))?;
+    Ok(vectors)
+}
+
+/// An error for features that hold NaN or infinity.
+pub fn finite(vector: &[f32]) -> Result<()> {
+    if vector.iter().all(|value| value.is_finite()) {
+        return Ok(());
     }
     let mend = "the weights do not belong to this network, or need precision f32";
     Err(plugin_error(ModelError::Numerical { what: "the features", mend }))

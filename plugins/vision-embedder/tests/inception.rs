@@ -1,7 +1,7 @@
 //! `inception-v3-fid` with random weights: its features mean nothing, all else is as with the published ones.
 
-#[path = "../../models/tests/support/inception.rs"]
-mod inception;
+#[path = "../../models/tests/support/made.rs"]
+mod made;
 #[path = "../../models/tests/support/mod.rs"]
 mod support;
 
@@ -18,7 +18,7 @@ fn weights() -> &'static Path {
     let (_, path) = ROOM.get_or_init(|| {
         let room = tempfile::tempdir().expect("a room");
         let path = room.path().join("random.safetensors");
-        inception::write(&path);
+        made::inception(&path);
         (room, path)
     });
     path

@@ -1,9 +1,10 @@
 //! The transformer that CLIP's text and image encoders share: pre-norm layers of self-attention and a two-layer MLP.
 
-use candle_core::{D, DType, Module, Tensor};
+use candle_core::{Module, Tensor};
 use candle_nn::{LayerNorm, Linear};
 
 use crate::Result;
+use crate::attention::Attention;
 use crate::layers::{layer_norm, linear};
 use crate::tensors::Weights;
 
@@ -15,6 +16,9 @@ pub enum Activation {
     QuickGelu,
     /// The exact one, with the error function: OpenCLIP's models, IP-Adapter's image encoder among them.
     Gelu,
+    /// The approximation by a hyperbolic tangent: SigLIP.
+    #[serde(rename = "gelu_pytorch_tanh")]
+    GeluTanh,
 }
 
 impl Activation {
@@ -22,12 +26,13 @@ impl Activation {
         match self {
             Self::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702)?)?,
             Self::Gelu => x.gelu_erf(),
+            Self::GeluTanh => x.gelu(),
         }
     }
 }
 
 /// The sizes of a [`Transformer`].
-pub(super) struct Size {
+pub(crate) struct Size {
     pub hidden: usize,
     pub intermediate: usize,
     pub layers: usize,
@@ -38,7 +43,7 @@ pub(super) struct Size {
 
 impl Size {
     /// Why no transformer of this size can be built, if so.
-    pub(super) fn fault(&self) -> Option<String> {
+    pub(crate) fn fault(&self) -> Option<String> {
         let Self { hidden, heads, layers, .. } = *self;
         if heads == 0 || !hidden.is_multiple_of(heads) {
             return Some(format!("hidden_size {hidden} cannot be shared among num_attention_heads {heads}"));
@@ -48,13 +53,13 @@ impl Size {
 }
 
 /// A stack of layers.
-pub(super) struct Transformer {
+pub(crate) struct Transformer {
     layers: Vec<Layer>,
 }
 
 impl Transformer {
     /// Reads `layers.0`, `layers.1`, ... below `weights`.
-    pub(super) fn load(size: &Size, weights: &Weights) -> Result<Self> {
+    pub(crate) fn load(size: &Size, weights: &Weights) -> Result<Self> {
         let weights = weights.pp("layers");
         let layers = (0..size.layers).map(|i| Layer::load(size, &weights.pp(i))).collect::<Result<_>>()?;
         Ok(Self { layers })
@@ -67,7 +72,7 @@ impl Transformer {
     }
 
     /// As [`Transformer::forward`], but gives only the states whose number `is_wanted`: 0 is the input.
-    pub(super) fn states(
+    pub(crate) fn states(
         &self,
         x: Tensor,
         mask: Option<&Tensor>,
@@ -93,66 +98,49 @@ struct Layer {
     norm1: LayerNorm,
     attention: Attention,
     norm2: LayerNorm,
+    mlp: Mlp,
+}
+
+impl Layer {
+    fn load(size: &Size, weights: &Weights) -> Result<Self> {
+        const NAMES: [&str; 4] = ["q_proj", "k_proj", "v_proj", "out_proj"];
+        let attention = weights.pp("self_attn");
+        Ok(Self {
+            norm1: layer_norm(size.hidden, size.eps, &weights.pp("layer_norm1"))?,
+            attention: Attention::load(size.hidden, size.heads, NAMES, &attention)?,
+            norm2: layer_norm(size.hidden, size.eps, &weights.pp("layer_norm2"))?,
+            mlp: Mlp::load(size.hidden, size.intermediate, size.activation, &weights.pp("mlp"))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> candle_core::Result<Tensor> {
+        let seen = self.norm1.forward(x)?;
+        let x = (x + self.attention.forward(&seen, &seen, mask)?)?;
+        let fed = self.mlp.forward(&self.norm2.forward(&x)?)?;
+        x + fed
+    }
+}
+
+/// Two layers, wide between them.
+pub(crate) struct Mlp {
     up: Linear,
     activation: Activation,
     down: Linear,
 }
 
-impl Layer {
-    fn load(size: &Size, weights: &Weights) -> Result<Self> {
-        let mlp = weights.pp("mlp");
-        Ok(Self {
-            norm1: layer_norm(size.hidden, size.eps, &weights.pp("layer_norm1"))?,
-            attention: Attention::load(size, &weights.pp("self_attn"))?,
-            norm2: layer_norm(size.hidden, size.eps, &weights.pp("layer_norm2"))?,
-            up: linear(size.hidden, size.intermediate, &mlp.pp("fc1"))?,
-            activation: size.activation,
-            down: linear(size.intermediate, size.hidden, &mlp.pp("fc2"))?,
-        })
+impl Mlp {
+    /// Reads `fc1` and `fc2`.
+    pub(crate) fn load(
+        hidden: usize,
+        wide: usize,
+        activation: Activation,
+        weights: &Weights,
+    ) -> Result<Self> {
+        let up = linear(hidden, wide, &weights.pp("fc1"))?;
+        Ok(Self { up, activation, down: linear(wide, hidden, &weights.pp("fc2"))? })
     }
 
-    fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> candle_core::Result<Tensor> {
-        let x = (x + self.attention.forward(&self.norm1.forward(x)?, mask)?)?;
-        let wide = self.activation.forward(&self.up.forward(&self.norm2.forward(&x)?)?)?;
-        x + self.down.forward(&wide)?
-    }
-}
-
-struct Attention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    out: Linear,
-    heads: usize,
-}
-
-impl Attention {
-    fn load(size: &Size, weights: &Weights) -> Result<Self> {
-        let projection = |name: &str| linear(size.hidden, size.hidden, &weights.pp(name));
-        Ok(Self {
-            query: projection("q_proj")?,
-            key: projection("k_proj")?,
-            value: projection("v_proj")?,
-            out: projection("out_proj")?,
-            heads: size.heads,
-        })
-    }
-
-    /// softmax(Q Kᵀ / √d + mask) V per head, the softmax in float32.
-    fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> candle_core::Result<Tensor> {
-        let (batch, tokens, hidden) = x.dims3()?;
-        let width = hidden / self.heads;
-        let split = |projection: &Linear| {
-            projection.forward(x)?.reshape((batch, tokens, self.heads, width))?.transpose(1, 2)?.contiguous()
-        };
-        let (query, key, value) = (split(&self.query)?, split(&self.key)?, split(&self.value)?);
-        let query = (query * (width as f64).powf(-0.5))?;
-        let mut scores = query.matmul(&key.t()?)?.to_dtype(DType::F32)?;
-        if let Some(mask) = mask {
-            scores = scores.broadcast_add(mask)?;
-        }
-        let shares = candle_nn::ops::softmax(&scores, D::Minus1)?.to_dtype(x.dtype())?;
-        let mixed = shares.matmul(&value)?.transpose(1, 2)?.reshape((batch, tokens, hidden))?;
-        self.out.forward(&mixed)
+    pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        self.down.forward(&self.activation.forward(&self.up.forward(x)?)?)
     }
 }

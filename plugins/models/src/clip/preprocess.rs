@@ -1,5 +1,7 @@
-//! Pictures as CLIP's image encoder takes them (`CLIPImageProcessor` on Pillow): the shorter edge resampled to 224 pixels,
-//! the centre cut out, values normalised.
+//! Pictures as CLIP's image encoder and its kin take them (`CLIPImageProcessor` on Pillow; DINOv2 and SigLIP come with the same
+//! settings in `preprocessor_config.json`): the shorter edge resampled to 224 pixels, the centre cut out, values normalised.
+
+use std::borrow::Borrow;
 
 use candle_core::{Device, Tensor};
 use image::RgbImage;
@@ -9,7 +11,8 @@ use crate::{ModelError, Result};
 
 mod resample;
 
-pub use resample::{resize_bicubic, resize_bicubic_float};
+pub(crate) use resample::exact_bicubic;
+pub use resample::{Filter, resize, resize_bicubic, resize_bicubic_float};
 
 /// `preprocessor_config.json`; what it leaves out has the default of `transformers`.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,7 +22,7 @@ pub struct ImageProcessor {
     pub do_resize: bool,
     /// What they are resized to.
     pub size: Edges,
-    /// Pillow's number of the filter; only 3, bicubic, is known.
+    /// Pillow's number of the filter; 2, bilinear, and 3, bicubic, are known.
     pub resample: u32,
     /// Whether the centre is cut out.
     pub do_center_crop: bool,
@@ -80,8 +83,8 @@ impl ImageProcessor {
     /// # Errors
     /// [`ModelError::Image`] for a picture without pixels or a filter that is not known, and [`ModelError::Input`] for no
     /// pictures or pictures that come out in different sizes.
-    pub fn forward(&self, pictures: &[RgbImage], device: &Device) -> Result<Tensor> {
-        let sized = pictures.iter().map(|p| self.sized(p)).collect::<Result<Vec<_>>>()?;
+    pub fn forward<P: Borrow<RgbImage>>(&self, pictures: &[P], device: &Device) -> Result<Tensor> {
+        let sized = pictures.iter().map(|p| self.sized(p.borrow())).collect::<Result<Vec<_>>>()?;
         let Some(first) = sized.first() else {
             return Err(ModelError::Input {
                 found: "no picture".to_owned(),
@@ -121,15 +124,18 @@ impl ImageProcessor {
         if width == 0 || height == 0 {
             return fault("it has no pixels".to_owned());
         }
-        if self.do_resize && self.resample != 3 {
-            return fault(format!("the filter {} is not bicubic (3)", self.resample));
-        }
         let resized = if self.do_resize {
+            let Some(filter) = Filter::of(self.resample) else {
+                return fault(format!(
+                    "the filter {} is neither bilinear (2) nor bicubic (3)",
+                    self.resample
+                ));
+            };
             let (to_width, to_height) = self.target(width, height);
             if to_width == 0 || to_height == 0 || to_width.max(to_height) > 1 << 16 {
                 return fault(format!("{to_width}x{to_height} is no size for it; check its sides"));
             }
-            resize_bicubic(picture, to_width, to_height)
+            resize(picture, filter, to_width, to_height)
         } else {
             picture.clone()
         };

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::encoder::{Activation, Size, Transformer};
 use crate::layers::{layer_norm, linear_no_bias};
+use crate::patches::Patches;
 use crate::tensors::{Source, Weights};
 use crate::{ModelError, Result};
 
@@ -104,8 +105,7 @@ impl VisionOutput {
 pub struct VisionTower {
     config: VisionConfig,
     class: Tensor,
-    /// A convolution whose kernel is as wide as its stride, as the linear layer that it is: candle convolves no bf16 on CPUs.
-    patches: Linear,
+    patches: Patches,
     positions: Tensor,
     norm_in: LayerNorm,
     transformer: Transformer,
@@ -136,11 +136,10 @@ impl VisionTower {
         }
         let size = Size { layers, ..config.size() };
         let (hidden, embeddings) = (size.hidden, weights.pp("embeddings"));
-        let kernel = [hidden, config.num_channels, config.patch_size, config.patch_size];
-        let kernel = embeddings.get("patch_embedding.weight", &kernel)?.flatten_from(1)?;
+        let patches = embeddings.pp("patch_embedding");
         Ok(Self {
             class: embeddings.get("class_embedding", &[hidden])?,
-            patches: Linear::new(kernel, None),
+            patches: Patches::load(hidden, config.num_channels, config.patch_size, false, &patches)?,
             positions: embeddings.get("position_embedding.weight", &[config.tokens(), hidden])?,
             norm_in: layer_norm(hidden, size.eps, &weights.pp(NORM_IN))?,
             transformer: Transformer::load(&size, &weights.pp("encoder"))?,
@@ -177,21 +176,10 @@ impl VisionTower {
         }
         let batch = pictures.dim(0)?;
         let pictures = pictures.to_dtype(self.class.dtype())?;
-        let patches = self.patches.forward(&self.patched(&pictures)?)?;
+        let (patches, _) = self.patches.forward(&pictures)?;
         let class = self.class.reshape((1, 1, ()))?.repeat((batch, 1, 1))?;
         let tokens = Tensor::cat(&[class, patches], 1)?.broadcast_add(&self.positions)?;
         Ok(self.transformer.states(self.norm_in.forward(&tokens)?, None, is_wanted)?)
-    }
-
-    /// (batch, channels, side, side) to (batch, patches, channels * patch_size * patch_size); what is left at the right and
-    /// the bottom is not seen.
-    fn patched(&self, pictures: &Tensor) -> candle_core::Result<Tensor> {
-        let VisionConfig { num_channels: channels, image_size, patch_size: size, .. } = self.config;
-        let count = image_size / size;
-        let whole = pictures.narrow(2, 0, count * size)?.narrow(3, 0, count * size)?.contiguous()?;
-        let split = whole.reshape(&[whole.dim(0)?, channels, count, size, count, size])?;
-        let split = split.permute([0, 2, 4, 1, 3, 5])?.contiguous()?;
-        split.reshape((whole.dim(0)?, count * count, channels * size * size))
     }
 }
 

@@ -14,7 +14,7 @@ pub enum Resize {
     /// As TensorFlow 1 did inside the published network: bilinear between the four pixels around `x * width / 299` (not of pixel
     /// centres, without antialiasing). What FID, torch-fidelity and most papers have.
     Legacy,
-    /// As Clean-FID (Parmar et al. 2022): Pillow's bicubic, antialiased, on floats that are neither rounded nor clamped.
+    /// As Clean-FID (Parmar et al. 2022): Pillow's bicubic, antialiased, on floats that are clamped and not rounded.
     Clean,
 }
 
@@ -69,6 +69,7 @@ fn clean(picture: &RgbImage, out: &mut [f32]) {
     let side = SIDE as u32;
     for (channel, plane) in out.chunks_exact_mut(SIDE * SIDE).enumerate() {
         let values: Vec<f32> = picture.pixels().map(|pixel| f32::from(pixel.0[channel])).collect();
-        plane.copy_from_slice(&resize_bicubic_float(&values, picture.dimensions(), (side, side)));
+        let resized = resize_bicubic_float(&values, picture.dimensions(), (side, side));
+        plane.iter_mut().zip(resized).for_each(|(value, resized)| *value = resized.clamp(0.0, 255.0));
     }
 }

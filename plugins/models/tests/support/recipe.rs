@@ -37,12 +37,12 @@ pub fn picture(name: &str, height: u32, width: u32) -> RgbImage {
     })
 }
 
-/// A parameter: matrices and kernels u / sqrt(fan in); vectors called weight 1 + u / 8; other vectors u / 8. Variances of batch norms
+/// A parameter: matrices and kernels u / sqrt(fan in); vectors called weight or lambda1 1 + u / 8; other vectors u / 8. Variances of batch norms
 /// are (1 + u / 4) / 6: what such kernels make of what a batch norm and a ReLU left.
 pub fn weight(name: &str, shape: &[usize]) -> Tensor {
     let u = uniform(name, shape.iter().product());
     let last = name.rsplit('.').next();
-    let is_scale = last == Some("weight");
+    let is_scale = matches!(last, Some("weight" | "lambda1"));
     let values = match shape {
         _ if last == Some("running_var") => {
             u.into_iter().map(|u| (u * 0.25 + 1.0) * (1.0 / 6.0) as f32).collect()

@@ -1,4 +1,4 @@
-//! Bicubic resampling as Pillow's `Image.resize(..., BICUBIC)`: the kernel widens where a picture shrinks (antialiasing), rows and
+//! Resampling as Pillow's `Image.resize(..., BICUBIC)` and `BILINEAR`: the kernel widens where a picture shrinks (antialiasing), rows and
 //! columns in two passes. For 8-bit pictures weights are in fixed point with 22 bits and each pass is rounded to 8 bits; for one
 //! channel of floats (Pillow's mode F) they are in float64, and each pass is rounded to float32.
 //!
@@ -10,13 +10,53 @@ use rayon::prelude::*;
 /// Bits behind the point of a weight: 8-bit values times weights, and their sum, fit 32 bits.
 const BITS: u32 = 32 - 8 - 2;
 
-/// Resamples `picture` to `width` x `height` pixels, equal to the result of Pillow 13 in every value. No side may be 0.
+/// A filter of Pillow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// A triangle of two pixels.
+    Bilinear,
+    /// Keys's kernel of four pixels.
+    Bicubic,
+}
+
+impl Filter {
+    /// By Pillow's number.
+    pub const fn of(number: u32) -> Option<Self> {
+        match number {
+            2 => Some(Self::Bilinear),
+            3 => Some(Self::Bicubic),
+            _ => None,
+        }
+    }
+
+    /// Pixels to either side, of a picture that does not shrink.
+    const fn reach(self) -> f64 {
+        match self {
+            Self::Bilinear => 1.0,
+            Self::Bicubic => 2.0,
+        }
+    }
+
+    fn weight(self, x: f64) -> f64 {
+        match self {
+            Self::Bilinear => (1.0 - x.abs()).max(0.0),
+            Self::Bicubic => keys(x),
+        }
+    }
+}
+
+/// [`resize`] by [`Filter::Bicubic`].
 pub fn resize_bicubic(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    resize(picture, Filter::Bicubic, width, height)
+}
+
+/// Resamples `picture` to `width` x `height` pixels, equal to the result of Pillow 13 in every value. No side may be 0.
+pub fn resize(picture: &RgbImage, filter: Filter, width: u32, height: u32) -> RgbImage {
     let across = |picture: &RgbImage| {
-        if picture.width() == width { picture.clone() } else { resize_rows(picture, width) }
+        if picture.width() == width { picture.clone() } else { resize_rows(picture, filter, width) }
     };
     let down = |picture: &RgbImage| {
-        if picture.height() == height { picture.clone() } else { resize_columns(picture, height) }
+        if picture.height() == height { picture.clone() } else { resize_columns(picture, filter, height) }
     };
     if goes_down_first(picture.dimensions(), (width, height)) {
         across(&down(picture))
@@ -49,7 +89,7 @@ pub fn resize_bicubic_float(values: &[f32], from: (u32, u32), to: (u32, u32)) ->
 }
 
 fn float_rows(values: &[f32], from: u32, to: u32) -> Vec<f32> {
-    let taps = exact_taps(from, to);
+    let taps = exact_taps(Filter::Bicubic, from, to);
     let row = |row: &[f32]| -> Vec<f32> {
         let one = |tap: &Tap<f64>| {
             let pixels = row[tap.start..].iter().zip(&tap.weights);
@@ -69,11 +109,11 @@ fn float_columns(values: &[f32], width: u32, from: u32, to: u32) -> Vec<f32> {
         }
         sums.into_iter().map(|sum| sum as f32)
     };
-    exact_taps(from, to).iter().flat_map(row).collect()
+    exact_taps(Filter::Bicubic, from, to).iter().flat_map(row).collect()
 }
 
-fn resize_rows(picture: &RgbImage, width: u32) -> RgbImage {
-    let taps = taps(picture.width(), width);
+fn resize_rows(picture: &RgbImage, filter: Filter, width: u32) -> RgbImage {
+    let taps = taps(filter, picture.width(), width);
     let mut out = RgbImage::new(width, picture.height());
     let (from, to) = (picture.width() as usize * 3, width as usize * 3);
     out.par_chunks_exact_mut(to).zip(picture.par_chunks_exact(from)).for_each(|(out, row)| {
@@ -89,8 +129,8 @@ fn resize_rows(picture: &RgbImage, width: u32) -> RgbImage {
     out
 }
 
-fn resize_columns(picture: &RgbImage, height: u32) -> RgbImage {
-    let taps = taps(picture.height(), height);
+fn resize_columns(picture: &RgbImage, filter: Filter, height: u32) -> RgbImage {
+    let taps = taps(filter, picture.height(), height);
     let mut out = RgbImage::new(picture.width(), height);
     let length = picture.width() as usize * 3;
     let rows: Vec<&[u8]> = picture.chunks_exact(length).collect();
@@ -115,29 +155,35 @@ struct Tap<T> {
 }
 
 /// In fixed point.
-fn taps(from: u32, to: u32) -> Vec<Tap<i32>> {
+fn taps(filter: Filter, from: u32, to: u32) -> Vec<Tap<i32>> {
     let fixed = |w: f64| (w * f64::from(1 << BITS)).round() as i32;
     let tap = |tap: Tap<f64>| Tap { start: tap.start, weights: tap.weights.into_iter().map(fixed).collect() };
-    exact_taps(from, to).into_iter().map(tap).collect()
+    exact_taps(filter, from, to).into_iter().map(tap).collect()
 }
 
-fn exact_taps(from: u32, to: u32) -> Vec<Tap<f64>> {
+/// The places and weights that each of `to` outputs has of `from` inputs, by [`Filter::Bicubic`] in float64.
+pub(crate) fn exact_bicubic(from: u32, to: u32) -> Vec<Vec<(usize, f64)>> {
+    let placed = |tap: Tap<f64>| (tap.start..).zip(tap.weights).collect();
+    exact_taps(Filter::Bicubic, from, to).into_iter().map(placed).collect()
+}
+
+fn exact_taps(filter: Filter, from: u32, to: u32) -> Vec<Tap<f64>> {
     let scale = f64::from(from) / f64::from(to);
     let widening = scale.max(1.0);
-    let reach = 2.0 * widening;
+    let reach = filter.reach() * widening;
     let tap = |out: u32| {
         let centre = (f64::from(out) + 0.5) * scale;
         let start = (centre - reach + 0.5).max(0.0) as usize;
         let end = ((centre + reach + 0.5) as usize).min(from as usize);
         let weights: Vec<f64> =
-            (start..end).map(|i| kernel((i as f64 - centre + 0.5) * (1.0 / widening))).collect();
+            (start..end).map(|i| filter.weight((i as f64 - centre + 0.5) * (1.0 / widening))).collect();
         let sum: f64 = weights.iter().sum();
         Tap { start, weights: weights.into_iter().map(|w| w / sum).collect() }
     };
     (0..to).map(tap).collect()
 }
 
-fn kernel(x: f64) -> f64 {
+fn keys(x: f64) -> f64 {
     const A: f64 = -0.5;
     let x = x.abs();
     if x < 1.0 {
