@@ -12,7 +12,9 @@ mod error;
 mod evidence;
 mod generate;
 mod keys;
+mod ledger;
 mod measure;
+mod merge;
 mod optimize;
 mod plan;
 mod plugins;
@@ -20,18 +22,24 @@ mod pump;
 mod render;
 mod requests;
 mod result;
+mod shard;
+mod shard_run;
 
 pub use artifacts::{Artifact, artifacts};
 pub use error::BenchError;
+pub use merge::{MergeOptions, MergeOutcome, MergedShard, merge};
 pub use plugins::{Identity, Installed, OpenComponent, Plugins};
 pub use render::{RenderJob, Rendered, render};
 pub use result::{
     Difference, EntryCost, OptimizerResult, RunResult, Session, compare, schema as result_schema,
 };
+pub use shard::Shard;
+pub use shard_run::{ShardOutcome, ShardReport, Unopened, run_shard};
 
 use crate::products::Matting;
 use crate::store::Store;
 use crate::suite::{Metric, Suite};
+use ledger::Ledger;
 use plan::Plan;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -121,37 +129,56 @@ pub fn run(
     options: &BenchOptions,
     services: &Services<'_>,
 ) -> Result<BenchOutcome, BenchError> {
-    let started = Instant::now();
-    let clock = pump::Clock::default();
-    let plan = Plan::new(suite, options.limit, services)?;
+    let call = Call::begin();
+    let plan = Plan::new(suite, options.limit, None, services)?;
+    let store = open_store(&plan, options)?;
+    let bench = Bench { plan: &plan, store: &store, services, clock: &call.clock };
+    let broken = bench.compute(options.rescore)?;
+    let (board, optimizers) = bench.ledger().boards(&broken)?;
+    let result = result::write(&store, board.clone(), optimizers, call.session(&store))?;
+    let Session { wall_seconds, plugin_seconds, computed } = call.session(&store);
+    Ok(BenchOutcome {
+        board,
+        result,
+        run_dir: store.dir().to_owned(),
+        computed,
+        unusable_products: plan.bad.len(),
+        wall_seconds,
+        plugin_seconds,
+        share_outside_plugins: (1.0 - plugin_seconds / wall_seconds).clamp(0.0, 1.0),
+    })
+}
+
+/// The run directory of a plan, with the plan's description in it.
+fn open_store(plan: &Plan<'_>, options: &BenchOptions) -> Result<Store, BenchError> {
     let dir = options.run_dir.clone().unwrap_or_else(|| options.runs.join(plan.run_name()));
     let store = Store::open(&dir)?;
     store.write_manifest(&plan.manifest())?;
     if options.retry_failed {
         store.forget_failures();
     }
-    let bench = Bench { plan: &plan, store: &store, services, clock: &clock };
-    let broken = bench.compute(options.rescore)?;
-    let evidence = bench.evidence(&broken)?;
-    let board = adeval_eval::leaderboard(&evidence, &plan.board_options())?;
-    let session = Session {
-        wall_seconds: started.elapsed().as_secs_f64(),
-        plugin_seconds: clock.seconds(),
-        computed: store.appended(),
-    };
-    let optimizers = bench.optimizer_board(&broken)?;
-    let result = result::write(&store, board.clone(), optimizers, session)?;
-    let wall_seconds = started.elapsed().as_secs_f64();
-    Ok(BenchOutcome {
-        board,
-        result,
-        run_dir: dir,
-        computed: store.appended(),
-        unusable_products: plan.bad.len(),
-        wall_seconds,
-        plugin_seconds: clock.seconds(),
-        share_outside_plugins: (1.0 - clock.seconds() / wall_seconds).clamp(0.0, 1.0),
-    })
+    Ok(store)
+}
+
+/// A call of the bench, as a clock sees it.
+struct Call {
+    started: Instant,
+    clock: pump::Clock,
+}
+
+impl Call {
+    fn begin() -> Self {
+        Self { started: Instant::now(), clock: pump::Clock::default() }
+    }
+
+    /// What it took so far.
+    fn session(&self, store: &Store) -> Session {
+        Session {
+            wall_seconds: self.started.elapsed().as_secs_f64(),
+            plugin_seconds: self.clock.seconds(),
+            computed: store.appended(),
+        }
+    }
 }
 
 /// A run at work.
@@ -165,20 +192,25 @@ struct Bench<'a> {
 /// Components that could not be opened: a label of the place in the suite, and why.
 type Broken = Vec<(String, adeval_sdk::PluginError)>;
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// What it reads.
+    fn ledger(&self) -> Ledger<'a> {
+        Ledger { plan: self.plan, store: self.store }
+    }
+
     /// Computes all that is missing.
     fn compute(&self, rescore: bool) -> Result<Broken, BenchError> {
         let suite = self.plan.suite;
         let mut broken = Broken::new();
         self.has_something_to_rescore(rescore)?;
-        for optimizer in &self.plan.optimizers {
+        for optimizer in &self.plan.cast.optimizers {
             self.optimize(optimizer, &mut broken)?;
         }
-        if self.plan.entries.is_empty() {
+        if self.plan.cast.entries.is_empty() {
             return Ok(broken);
         }
         if !rescore {
-            for entry in &self.plan.entries {
+            for entry in &self.plan.cast.entries {
                 self.generate(entry, &mut broken)?;
             }
         }
@@ -188,7 +220,8 @@ impl Bench<'_> {
                 if suite.wants(Metric::ProductFidelity) {
                     self.measure_fidelity(rescore)?;
                 }
-                self.draw_sheets()
+                // A contact sheet is of the whole suite.
+                if self.plan.shard.is_none() { self.ledger().draw_sheets() } else { Ok(()) }
             });
             let measured = self.measure(&mut broken);
             measured.and(beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -198,8 +231,11 @@ impl Bench<'_> {
 
     /// A rescore of a suite with entries needs a creative.
     fn has_something_to_rescore(&self, rescore: bool) -> Result<(), BenchError> {
-        let entries = &self.plan.entries;
-        if rescore && !entries.is_empty() && entries.iter().all(|e| self.creatives(e).is_empty()) {
+        let wants_creatives = !self.plan.products.is_empty();
+        if rescore
+            && wants_creatives
+            && self.plan.cast.entries.iter().all(|e| self.ledger().creatives(e).is_empty())
+        {
             return Err(BenchError::Incomplete(format!(
                 "{} holds no creative to score; run the bench without --rescore first",
                 self.store.dir().display()
@@ -211,27 +247,12 @@ impl Bench<'_> {
     fn measure(&self, broken: &mut Broken) -> Result<(), BenchError> {
         let suite = self.plan.suite;
         if suite.wants(Metric::WinRate) || suite.wants(Metric::PredictedCtr) {
-            for judge in &self.plan.judges {
+            for judge in &self.plan.cast.judges {
                 self.judge(judge, broken)?;
             }
         }
         if suite.wants(Metric::FrechetDistance) {
             self.embed(broken)?;
-        }
-        Ok(())
-    }
-
-    /// One contact sheet an entry, unless it is there and nothing has changed.
-    fn draw_sheets(&self) -> Result<(), BenchError> {
-        let changed = self.store.appended() > 0;
-        for entry in &self.plan.entries {
-            let path = self.store.dir().join("sheets").join(format!("{}.png", entry.entry.id));
-            if path.exists() && !changed {
-                continue;
-            }
-            let images = self.creatives(entry);
-            let files: Vec<_> = images.iter().map(|c| self.store.image_path(&c.image)).collect();
-            crate::sheet::write(&path, &files)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ pub use decode::{MAX_SIDE, decode_file, decode_rgb};
 use image::{GrayImage, RgbImage, RgbaImage};
 pub use network::CutOutNetwork;
 use rayon::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ pub struct Products {
 }
 
 /// One product of a `products.json`.
-#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductRecord {
     /// Unique id.
@@ -82,36 +82,97 @@ pub struct ProductRecord {
 /// # Errors
 /// [`BenchError::Products`] when the source itself is missing, unreadable or empty, or no product is usable.
 pub fn load(source: &Path, limit: Option<usize>, matting: &dyn Matting) -> Result<Products, BenchError> {
-    let mut records = list(source)?;
-    records.truncate(limit.unwrap_or(usize::MAX));
-    if records.is_empty() {
-        return Err(BenchError::Products(format!(
-            "{} holds no product; give a products.json, an image, or a folder with PNG, JPEG or WebP images",
-            source.display()
-        )));
-    }
-    let folder = if source.is_dir() { source } else { source.parent().unwrap_or(Path::new(".")) };
-    let read: Vec<_> = records.par_iter().map(|record| read(record, folder, matting)).collect();
-    let mut products = Products::default();
-    for (record, outcome) in records.into_iter().zip(read) {
-        match outcome {
-            Ok((product, warning)) => {
-                products.warnings.extend(warning);
-                products.good.push(product);
-            }
-            Err(reason) => products
-                .bad
-                .push(BadProduct { message: format!("product \"{}\": {reason}", record.id), id: record.id }),
-        }
-    }
+    let listing = Listing::of(source, limit)?;
+    let products = listing.read(matting);
     match products.bad.first() {
-        Some(first) if products.good.is_empty() => Err(BenchError::Products(format!(
-            "{}: none of the {} products can be used; the first: {}",
-            source.display(),
-            products.bad.len(),
-            first.message
-        ))),
+        Some(first) if products.good.is_empty() => {
+            Err(none_usable(&source.display().to_string(), products.bad.len(), &first.message))
+        }
         _ => Ok(products),
+    }
+}
+
+/// What is said when a list has no product to go on with.
+pub fn none_usable(source: &str, count: usize, first: &str) -> BenchError {
+    BenchError::Products(format!("{source}: none of the {count} products can be used; the first: {first}"))
+}
+
+/// What a source lists, before any picture is read.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    records: Vec<ProductRecord>,
+    folder: PathBuf,
+}
+
+impl Listing {
+    /// Reads a list of at most `limit` products.
+    ///
+    /// # Errors
+    /// [`BenchError::Products`] when it is missing, unreadable or empty.
+    pub fn of(source: &Path, limit: Option<usize>) -> Result<Self, BenchError> {
+        let mut records = list(source)?;
+        records.truncate(limit.unwrap_or(usize::MAX));
+        if records.is_empty() {
+            return Err(BenchError::Products(format!(
+                "{} holds no product; give a products.json, an image, or a folder with PNG, JPEG or WebP images",
+                source.display()
+            )));
+        }
+        let folder = if source.is_dir() { source } else { source.parent().unwrap_or(Path::new(".")) };
+        Ok(Self { records, folder: folder.to_owned() })
+    }
+
+    /// Number of products.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it lists nothing.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The ids, in order.
+    pub fn ids(&self) -> Vec<String> {
+        self.records.iter().map(|record| record.id.clone()).collect()
+    }
+
+    /// BLAKE3 of all that it says, pictures by their names.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for record in &self.records {
+            // Text and numbers only: nothing here can fail.
+            hasher.update(&serde_json::to_vec(record).unwrap_or_default());
+            hasher.update(b"\n");
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// The products at some of the positions.
+    #[must_use]
+    pub fn at(self, wanted: impl Fn(usize) -> bool) -> Self {
+        let kept = self.records.into_iter().enumerate().filter(|(at, _)| wanted(*at));
+        Self { records: kept.map(|(_, record)| record).collect(), folder: self.folder }
+    }
+
+    /// Reads the pictures.
+    pub fn read(&self, matting: &dyn Matting) -> Products {
+        let read: Vec<_> =
+            self.records.par_iter().map(|record| read(record, &self.folder, matting)).collect();
+        let mut products = Products::default();
+        for (record, outcome) in self.records.iter().zip(read) {
+            match outcome {
+                Ok((product, warning)) => {
+                    products.warnings.extend(warning);
+                    products.good.push(product);
+                }
+                Err(reason) => products.bad.push(BadProduct {
+                    message: format!("product \"{}\": {reason}", record.id),
+                    id: record.id.clone(),
+                }),
+            }
+        }
+        products
     }
 }
 

@@ -4,6 +4,7 @@
 //! that the result depends on; `images/` and `features/` hold the pixels and vectors. A file appears under its name only
 //! when it is whole. `result.json`, `LEADERBOARD.md` and `sheets/` can be made again from the rest.
 
+mod adopt;
 mod files;
 mod listing;
 mod manifest;
@@ -13,8 +14,8 @@ use crate::bench::BenchError;
 use adeval_sdk::Placement;
 pub use files::{encode_png, write_whole};
 pub(crate) use listing::read_json;
-pub use listing::{Run, RunSummary, list, open_read};
-pub use manifest::{ComponentUse, FORMAT_VERSION, RunManifest};
+pub use listing::{Run, RunSummary, list, open_manifest, open_read};
+pub use manifest::{ComponentUse, FORMAT_VERSION, ProductList, RunManifest};
 pub use record::{Outcome, Record};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -27,8 +28,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Store {
     dir: PathBuf,
     inner: Mutex<Inner>,
-    /// Its lock ends with the file.
-    _lock: File,
+    /// Its lock ends with the file; a copy that is only read may have none.
+    _lock: Option<File>,
 }
 
 #[derive(Debug)]
@@ -62,7 +63,25 @@ impl Store {
         file.set_len(whole).map_err(BenchError::write(&path))?;
         file.seek(SeekFrom::End(0)).map_err(BenchError::write(&path))?;
         files::forget_damaged(dir, &mut records);
-        Ok(Self { dir: dir.to_owned(), inner: Mutex::new(Inner { file, records, appended: 0 }), _lock: lock })
+        let inner = Mutex::new(Inner { file, records, appended: 0 });
+        Ok(Self { dir: dir.to_owned(), inner, _lock: Some(lock) })
+    }
+
+    /// Opens a run directory to read it, and keeps others from writing there. Nothing in it is changed; results whose files
+    /// are missing or damaged are left out.
+    ///
+    /// # Errors
+    /// [`BenchError::Locked`] when another process writes there, [`BenchError::Read`] when it cannot be read.
+    pub fn open_read(dir: &Path) -> Result<Self, BenchError> {
+        let lock = share_lock(dir)?;
+        let path = dir.join("records.jsonl");
+        let file = File::open(&path).map_err(BenchError::read(&path))?;
+        let (mut records, _) = record::read(&path)?;
+        for (key, _) in files::damaged(dir, &records) {
+            records.remove(&key);
+        }
+        let inner = Mutex::new(Inner { file, records, appended: 0 });
+        Ok(Self { dir: dir.to_owned(), inner, _lock: lock })
     }
 
     /// The run directory.
@@ -82,6 +101,11 @@ impl Store {
     /// Whether there is a result under a key.
     pub fn has(&self, key: &str) -> bool {
         self.inner().records.contains_key(key)
+    }
+
+    /// All results, in no order.
+    pub fn records(&self) -> Vec<Record> {
+        self.inner().records.values().cloned().collect()
     }
 
     /// Number of results.
@@ -211,6 +235,20 @@ fn lock(dir: &Path) -> Result<File, BenchError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(BenchError::Locked(dir.to_owned())),
         Err(TryLockError::Error(error)) => Err(BenchError::write(&path)(error)),
+    }
+}
+
+/// A lock that other readers share; none when the directory was copied without it.
+fn share_lock(dir: &Path) -> Result<Option<File>, BenchError> {
+    let path = dir.join("lock");
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(BenchError::read(&path))?,
+    };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Err(BenchError::Locked(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(BenchError::read(&path)(error)),
+        Ok(()) => Ok(Some(file)),
     }
 }
 

@@ -160,6 +160,11 @@ impl Suite {
         self.metrics.contains(&metric)
     }
 
+    /// Whether creatives are compared with a reference set.
+    pub fn has_distribution(&self) -> bool {
+        self.wants(Metric::FrechetDistance) && self.embedder.is_some() && self.reference.is_some()
+    }
+
     /// The suite's JSON schema.
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()

@@ -1,8 +1,7 @@
 //! What a run holds, item by item, for those who look at more than its board.
 
 use super::plan::{Plan, features_key};
-use super::pump::Clock;
-use super::{Bench, BenchError, BenchOptions, Services, Silent};
+use super::{BenchError, BenchOptions, Ledger, Services, Silent};
 use crate::store::{Outcome, Store};
 use crate::suite::Suite;
 use std::path::PathBuf;
@@ -36,22 +35,22 @@ pub fn artifacts(
 ) -> Result<Vec<Artifact>, BenchError> {
     // What is to be warned of was said by the run itself.
     let services = &Services { progress: &Silent, ..*services };
-    let plan = Plan::new(suite, options.limit, services)?;
+    let plan = Plan::new(suite, options.limit, None, services)?;
     let dir = options.run_dir.clone().unwrap_or_else(|| options.runs.join(plan.run_name()));
     let store = Store::open(&dir)?;
-    let bench = Bench { plan: &plan, store: &store, services, clock: &Clock::default() };
+    let ledger = Ledger { plan: &plan, store: &store };
     let mut artifacts = Vec::new();
-    for entry in &plan.entries {
+    for entry in &plan.cast.entries {
         for product in &plan.products {
-            for (sample, prompt) in (0..).zip(bench.prompts(entry, product).0) {
+            for (sample, prompt) in (0..).zip(ledger.prompts(entry, product).0) {
                 let made = store.creative(&plan.creative_key(entry, product, sample, &prompt));
                 let hash = made.map(|(hash, ..)| hash);
                 artifacts.push(Artifact {
                     entry: entry.entry.id.clone(),
-                    product: product.product.id.clone(),
+                    product: product.id.clone(),
                     sample,
                     prompt,
-                    features: hash.as_ref().and_then(|hash| bench.features(hash)),
+                    features: hash.as_ref().and_then(|hash| ledger.features(hash)),
                     image: hash.map(|hash| store.image_path(&hash)),
                 });
             }
@@ -60,9 +59,9 @@ pub fn artifacts(
     Ok(artifacts)
 }
 
-impl Bench<'_> {
+impl Ledger<'_> {
     fn features(&self, image: &str) -> Option<Vec<f32>> {
-        let key = features_key(self.plan.embedder.as_ref()?, image);
+        let key = features_key(self.plan.cast.embedder.as_ref()?, image);
         match self.store.get(&key)?.outcome {
             Outcome::Features(_) => self.store.features(&key),
             _ => None,

@@ -54,6 +54,14 @@ pub enum BenchError {
     /// `rescore` of a run that lacks something.
     #[error("{0}")]
     Incomplete(String),
+    /// A shard that cannot be merged with the others.
+    #[error("{}: {reason}", .dir.display())]
+    Shard {
+        /// Its run directory.
+        dir: PathBuf,
+        /// What is wrong, and the mend.
+        reason: String,
+    },
     /// The numbers do not make a board.
     #[error("the board cannot be computed: {0}")]
     Eval(#[from] adeval_eval::EvalError),

@@ -4,7 +4,7 @@ use super::generate::Made;
 use super::plan::{
     PlannedEntry, PlannedJudge, compare_key, encoder_key, features_key, fidelity_key, score_key,
 };
-use super::{Bench, BenchError, Broken};
+use super::{Broken, Ledger};
 use crate::store::Outcome;
 use crate::suite::Metric;
 use adeval_eval::leaderboard::{
@@ -16,37 +16,39 @@ use std::collections::BTreeMap;
 /// The entries' creatives, by the index of the entry.
 type AllMade<'a> = Vec<Vec<Made<'a>>>;
 
-impl Bench<'_> {
+impl Ledger<'_> {
     /// Everything that the board is made of; the same records give the same evidence, whatever their order.
-    pub fn evidence(&self, broken: &Broken) -> Result<Evidence, BenchError> {
-        let made: AllMade<'_> = self.plan.entries.iter().map(|e| self.creatives(e)).collect();
-        let mut notes = self.plan.notes.clone();
+    pub fn evidence(&self, broken: &Broken) -> Evidence {
+        let made: AllMade<'_> = self.plan.cast.entries.iter().map(|e| self.creatives(e)).collect();
+        let mut notes = self.plan.notes();
         let encoder = self.encoder();
         let mut entries = Vec::new();
-        for (entry, made) in self.plan.entries.iter().zip(&made) {
+        for (entry, made) in self.plan.cast.entries.iter().zip(&made) {
             entries.push(self.entry(entry, made, encoder.as_deref(), broken));
         }
         let mut judges = Vec::new();
-        for judge in &self.plan.judges {
+        for judge in &self.plan.cast.judges {
             judges.push(self.judge_evidence(judge, &made, &mut entries));
         }
         let of_rows: Vec<&str> = self
             .plan
+            .cast
             .entries
             .iter()
             .flat_map(|e| [e.prompt.user.as_str(), e.background.user.as_str()])
-            .chain(self.plan.optimizers.iter().map(|o| o.component.user.as_str()))
+            .chain(self.plan.cast.optimizers.iter().map(|o| o.component.user.as_str()))
             .collect();
         let others = broken.iter().filter(|(user, _)| !of_rows.contains(&user.as_str()));
         notes.extend(others.map(|(user, error)| format!("{user} could not be opened: {error}")));
-        let good = self.plan.products.iter().map(|p| p.product.id.clone());
+        let good = self.plan.products.iter().map(|p| p.id.clone());
         let products = good.chain(self.plan.bad.iter().map(|b| b.id.clone())).collect();
         let references = encoder.map(|name| self.references(name, &mut notes)).unwrap_or_default();
-        Ok(Evidence { title: self.plan.suite.name.clone(), products, entries, judges, references, notes })
+        Evidence { title: self.plan.suite.name.clone(), products, entries, judges, references, notes }
     }
 
-    fn encoder(&self) -> Option<String> {
-        let embedder = self.plan.embedder.as_ref()?;
+    /// Name of the embedder.
+    pub fn encoder(&self) -> Option<String> {
+        let embedder = self.plan.cast.embedder.as_ref()?;
         match self.store.get(&encoder_key(embedder))?.outcome {
             Outcome::Encoder(name) => Some(name),
             _ => None,
@@ -70,7 +72,7 @@ impl Bench<'_> {
         let samples = self.plan.suite.samples;
         let mut failures = Vec::new();
         for (stage, component) in [("prompt", &entry.prompt), ("background", &entry.background)] {
-            let opened = broken.iter().find(|(user, _)| *user == component.user);
+            let opened = broken.iter().filter(|(user, _)| *user == component.user);
             failures.extend(opened.map(|(_, error)| fail("", 0, stage, error)));
         }
         for bad in &self.plan.bad {
@@ -83,7 +85,7 @@ impl Bench<'_> {
             failures.extend(all);
         }
         for product in &self.plan.products {
-            let id = &product.product.id;
+            let id = &product.id;
             if let Some((stage, error)) = self.failure(&self.plan.prompt_key(entry, product)) {
                 failures.extend((0..samples).map(|sample| fail(id, sample, &stage, &error)));
             }
@@ -105,7 +107,7 @@ impl Bench<'_> {
     }
 
     fn item(&self, made: &Made<'_>, encoder: Option<&str>, failures: &mut Vec<Failure>) -> Item {
-        let id = &made.product.product.id;
+        let id = &made.product.id;
         let mut note = |key: &str| {
             failures.extend(self.failure(key).map(|(stage, error)| fail(id, made.sample, &stage, &error)));
         };
@@ -118,7 +120,7 @@ impl Bench<'_> {
             }
         }
         let mut features = BTreeMap::new();
-        if let (Some(embedder), Some(name)) = (&self.plan.embedder, encoder) {
+        if let (Some(embedder), Some(name)) = (&self.plan.cast.embedder, encoder) {
             let key = features_key(embedder, &made.image);
             note(&key);
             if let Some(vector) = self.vector(&key) {
@@ -140,8 +142,8 @@ impl Bench<'_> {
         entries: &mut [EntryEvidence],
     ) -> JudgeEvidence {
         let mut evidence = JudgeEvidence { id: judge.judge.id.clone(), ..JudgeEvidence::default() };
-        let ids: Vec<&str> = self.plan.entries.iter().map(|e| e.entry.id.as_str()).collect();
-        let index = |m: &Made<'_>| (m.product.product.id.clone(), m.sample);
+        let ids: Vec<&str> = self.plan.cast.entries.iter().map(|e| e.entry.id.as_str()).collect();
+        let index = |m: &Made<'_>| (m.product.id.clone(), m.sample);
         let by_item: Vec<BTreeMap<_, &Made<'_>>> =
             made.iter().map(|all| all.iter().map(|m| (index(m), m)).collect()).collect();
         for (left, all) in made.iter().enumerate() {
@@ -182,8 +184,8 @@ impl Bench<'_> {
     }
 
     fn references(&self, encoder: String, notes: &mut Vec<String>) -> Vec<ReferenceFeatures> {
-        let Some(embedder) = &self.plan.embedder else { return Vec::new() };
-        let all = self.plan.references.iter();
+        let Some(embedder) = &self.plan.cast.embedder else { return Vec::new() };
+        let all = self.plan.own_references();
         let rows: Vec<_> = all.filter_map(|(_, hash)| self.vector(&features_key(embedder, hash))).collect();
         if rows.len() < self.plan.references.len() {
             notes.push(format!(

@@ -5,7 +5,7 @@ mod warm;
 use super::plan::{PlannedComponent, PlannedEntry, PlannedProduct};
 use super::pump::{Caller, Done, Opener, pump};
 use super::requests::{CREATIVE_BATCH, PROMPT_BATCH, background_request, prompt_request};
-use super::{Bench, BenchError, Broken, OpenComponent};
+use super::{Bench, BenchError, Broken, Ledger, OpenComponent};
 use crate::store::{Outcome, Record, encode_png};
 use adeval_sdk::client::{BackgroundClient, PromptClient};
 use adeval_sdk::{CallContext, Creative, ErrorKind, Placement, PluginError, PromptSample};
@@ -22,7 +22,7 @@ pub struct Made<'a> {
 }
 
 /// A creative to be made.
-struct Wanted<'a> {
+pub struct Wanted<'a> {
     key: String,
     product: &'a PlannedProduct,
     sample: u32,
@@ -32,14 +32,14 @@ struct Wanted<'a> {
 impl<'a> Bench<'a> {
     /// Makes an entry's missing prompts and creatives.
     pub fn generate(&self, entry: &PlannedEntry<'_>, broken: &mut Broken) -> Result<(), BenchError> {
-        let prompts = self.missing_prompts(entry);
+        let prompts = self.ledger().missing_prompts(entry);
         let mut memory = None;
         if !prompts.is_empty() {
             let Some(open) = self.open(&entry.prompt, broken)? else { return Ok(()) };
             self.make_prompts(entry, prompts, &*open)?;
             memory = open.peak_memory_bytes();
         }
-        let creatives = self.missing_creatives(entry);
+        let creatives = self.ledger().missing_creatives(entry);
         if !creatives.is_empty() {
             let Some(open) = self.open(&entry.background, broken)? else { return Ok(()) };
             let outcome = self.make_creatives(entry, creatives, &*open);
@@ -92,11 +92,6 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    fn missing_prompts(&self, entry: &PlannedEntry<'_>) -> Vec<(String, &'a PlannedProduct)> {
-        let keyed = self.plan.products.iter().map(|p| (self.plan.prompt_key(entry, p), p));
-        keyed.filter(|(key, _)| !self.store.has(key)).collect()
-    }
-
     fn make_prompts(
         &self,
         entry: &PlannedEntry<'_>,
@@ -107,12 +102,12 @@ impl<'a> Bench<'a> {
         self.services.progress.stage(&format!("{id}: prompts"), missing.len());
         let client = PromptClient::new(open.endpoint());
         let request = |(_, product): &(String, &PlannedProduct)| {
-            Ok(prompt_request(self.plan.suite, &entry.entry.prompt, &product.product))
+            Ok(prompt_request(self.plan.suite, &entry.entry.prompt, product.product()?))
         };
         let keep = |done: Vec<Done<(String, &PlannedProduct), Vec<PromptSample>>>| {
             let records = done.into_iter().map(|((key, product), result, seconds)| {
-                let texts = result.and_then(|samples| prompt_texts(&product.product.id, samples));
-                let item = format!("{id}/{}", product.product.id);
+                let texts = result.and_then(|samples| prompt_texts(&product.id, samples));
+                let item = format!("{id}/{}", product.id);
                 record(key, item, seconds, "prompt", texts.map(Outcome::Prompts))
             });
             self.store.append(&records.collect::<Vec<_>>())
@@ -128,31 +123,6 @@ impl<'a> Bench<'a> {
         self.check_cancelled()
     }
 
-    /// An entry's prompts for a product; none when they failed or are not made yet.
-    pub fn prompts(&self, entry: &PlannedEntry<'_>, product: &PlannedProduct) -> (Vec<String>, Option<f64>) {
-        match self.store.get(&self.plan.prompt_key(entry, product)) {
-            Some(Record { outcome: Outcome::Prompts(texts), seconds, .. }) => {
-                let share = seconds.map(|s| s / texts.len().max(1) as f64);
-                (texts, share)
-            }
-            _ => (Vec::new(), None),
-        }
-    }
-
-    fn missing_creatives(&self, entry: &PlannedEntry<'_>) -> Vec<Wanted<'a>> {
-        let mut seen = HashSet::new();
-        let mut missing = Vec::new();
-        for product in &self.plan.products {
-            for (sample, prompt) in (0..).zip(self.prompts(entry, product).0) {
-                let key = self.plan.creative_key(entry, product, sample, &prompt);
-                if !self.store.has(&key) && seen.insert(key.clone()) {
-                    missing.push(Wanted { key, product, sample, prompt });
-                }
-            }
-        }
-        missing
-    }
-
     fn make_creatives(
         &self,
         entry: &PlannedEntry<'_>,
@@ -164,7 +134,7 @@ impl<'a> Bench<'a> {
         let client = BackgroundClient::new(open.endpoint());
         let step = &entry.entry.background;
         let request = |w: &Wanted<'_>| {
-            Ok(background_request(self.plan.suite, step, &w.product.product, w.sample, &w.prompt))
+            Ok(background_request(self.plan.suite, step, w.product.product()?, w.sample, &w.prompt))
         };
         let keep = |done: Vec<Done<Wanted<'_>, Creative>>| {
             let mut records = Vec::with_capacity(done.len());
@@ -173,7 +143,7 @@ impl<'a> Bench<'a> {
                     Ok(creative) => self.keep_creative(&creative)?,
                     Err(error) => Err(error),
                 };
-                let item = format!("{id}/{}/{}", wanted.product.product.id, wanted.sample);
+                let item = format!("{id}/{}/{}", wanted.product.id, wanted.sample);
                 records.push(record(wanted.key, item, seconds, "background", outcome));
             }
             self.store.append(&records)
@@ -204,7 +174,7 @@ impl<'a> Bench<'a> {
     }
 
     fn remember_memory(&self, entry: &PlannedEntry<'_>, memory: Option<u64>) -> Result<(), BenchError> {
-        let known = self.memory(entry);
+        let known = self.ledger().memory(entry);
         match memory.filter(|m| known.is_none_or(|k| *m > k)) {
             None => Ok(()),
             Some(bytes) => self.store.append(&[Record {
@@ -214,6 +184,40 @@ impl<'a> Bench<'a> {
                 outcome: Outcome::Memory(bytes),
             }]),
         }
+    }
+}
+
+impl<'a> Ledger<'a> {
+    /// An entry's prompts that are still to be made.
+    pub fn missing_prompts(&self, entry: &PlannedEntry<'_>) -> Vec<(String, &'a PlannedProduct)> {
+        let keyed = self.plan.products.iter().map(|p| (self.plan.prompt_key(entry, p), p));
+        keyed.filter(|(key, _)| !self.store.has(key)).collect()
+    }
+
+    /// An entry's prompts for a product; none when they failed or are not made yet.
+    pub fn prompts(&self, entry: &PlannedEntry<'_>, product: &PlannedProduct) -> (Vec<String>, Option<f64>) {
+        match self.store.get(&self.plan.prompt_key(entry, product)) {
+            Some(Record { outcome: Outcome::Prompts(texts), seconds, .. }) => {
+                let share = seconds.map(|s| s / texts.len().max(1) as f64);
+                (texts, share)
+            }
+            _ => (Vec::new(), None),
+        }
+    }
+
+    /// An entry's creatives that are still to be made, as far as their prompts are there.
+    pub fn missing_creatives(&self, entry: &PlannedEntry<'_>) -> Vec<Wanted<'a>> {
+        let mut seen = HashSet::new();
+        let mut missing = Vec::new();
+        for product in &self.plan.products {
+            for (sample, prompt) in (0..).zip(self.prompts(entry, product).0) {
+                let key = self.plan.creative_key(entry, product, sample, &prompt);
+                if !self.store.has(&key) && seen.insert(key.clone()) {
+                    missing.push(Wanted { key, product, sample, prompt });
+                }
+            }
+        }
+        missing
     }
 
     /// Largest resident memory of an entry's plugins in bytes.

@@ -2,10 +2,11 @@
 
 use super::generate::{Made, batches, cloned, record};
 use super::plan::{
-    PlannedJudge, PlannedProduct, compare_key, encoder_key, features_key, fidelity_key, score_key,
+    PlannedComponent, PlannedJudge, PlannedProduct, compare_key, encoder_key, features_key, fidelity_key,
+    score_key,
 };
 use super::pump::{Answers, Done, pump};
-use super::{Bench, BenchError, Broken};
+use super::{Bench, BenchError, Broken, Ledger};
 use crate::products::decode_rgb;
 use crate::store::{Outcome, Record};
 use crate::suite::Metric;
@@ -36,23 +37,11 @@ enum Asked {
 impl Bench<'_> {
     /// Measures how far each creative keeps its product; `anew` also where it is known.
     pub fn measure_fidelity(&self, anew: bool) -> Result<(), BenchError> {
-        let mut seen = HashSet::new();
-        let mut missing = Vec::new();
-        for entry in &self.plan.entries {
-            for made in self.creatives(entry) {
-                let key = fidelity_key(made.product, &made.image, &made.placement);
-                if (anew || !self.store.has(&key)) && seen.insert(key.clone()) {
-                    missing.push((key, made));
-                }
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
+        let missing = self.ledger().unmeasured(anew);
         for batch in missing.chunks(FIDELITY_BATCH) {
             self.check_cancelled()?;
             let measured = batch.par_iter().map(|(key, made)| {
-                let item = format!("{}/{}", made.product.product.id, made.sample);
+                let item = format!("{}/{}", made.product.id, made.sample);
                 let outcome = self.fidelity(made).map(Outcome::Fidelity);
                 Record { seconds: None, ..record(key.clone(), item, 0.0, "fidelity", outcome) }
             });
@@ -63,7 +52,7 @@ impl Bench<'_> {
 
     fn fidelity(&self, made: &Made<'_>) -> Result<Option<f64>, PluginError> {
         let creative = load_rgb(&self.store.image_path(&made.image))?;
-        let product = CutOut::of(&made.product.product)?.resample(&made.placement)?;
+        let product = CutOut::of(made.product.product()?)?.resample(&made.placement)?;
         match adeval_eval::fidelity(&creative, &product, made.placement.left, made.placement.top) {
             Ok(fidelity) => Ok(Some(fidelity.product_fidelity)),
             Err(adeval_eval::EvalError::EmptyMask { .. }) => Ok(None),
@@ -73,7 +62,7 @@ impl Bench<'_> {
 
     /// Asks a judge whatever it was not asked yet: one call a product.
     pub fn judge(&self, judge: &PlannedJudge<'_>, broken: &mut Broken) -> Result<(), BenchError> {
-        let missing = self.missing_questions(judge);
+        let missing = self.ledger().missing_questions(judge);
         let total = missing.iter().map(Vec::len).sum::<usize>();
         if total == 0 {
             return Ok(());
@@ -86,7 +75,7 @@ impl Bench<'_> {
             let records = done.into_iter().map(|(question, result, seconds)| {
                 let (Question::Score { key, product, .. } | Question::Compare { key, product, .. }) =
                     question;
-                record(key, format!("{id}/{}", product.product.id), seconds, "judge", result)
+                record(key, format!("{id}/{}", product.id), seconds, "judge", result)
             });
             self.store.append(&records.collect::<Vec<_>>())
         };
@@ -101,46 +90,6 @@ impl Bench<'_> {
         self.check_cancelled()
     }
 
-    fn missing_questions(&self, judge: &PlannedJudge<'_>) -> Vec<Vec<Question<'_>>> {
-        let wants_pairs = self.plan.suite.wants(Metric::WinRate);
-        let wants_scores = self.plan.suite.wants(Metric::PredictedCtr);
-        let mut seen = HashSet::new();
-        let mut new = |key: &String| !self.store.has(key) && seen.insert(key.clone());
-        let mut groups = Vec::new();
-        for (_, made) in self.side_by_side() {
-            let mut group = Vec::new();
-            for (at, a) in made.iter().enumerate() {
-                let key = score_key(judge, a.product, &a.image);
-                if wants_scores && new(&key) {
-                    group.push(Question::Score { key, product: a.product, image: a.image.clone() });
-                }
-                for (_, b) in made.iter().enumerate().filter(|(other, _)| wants_pairs && *other != at) {
-                    let key = compare_key(judge, a.product, &a.image, &b.image);
-                    if new(&key) {
-                        let (left, right) = (a.image.clone(), b.image.clone());
-                        group.push(Question::Compare { key, product: a.product, left, right });
-                    }
-                }
-            }
-            groups.push(group);
-        }
-        groups.retain(|g| !g.is_empty());
-        groups
-    }
-
-    /// All entries' creatives of one product and sample, in the order of entries.
-    fn side_by_side(&self) -> Vec<((String, u32), Vec<Made<'_>>)> {
-        let mut by_product: HashMap<(String, u32), Vec<Made<'_>>> = HashMap::new();
-        for entry in &self.plan.entries {
-            for made in self.creatives(entry) {
-                by_product.entry((made.product.product.id.clone(), made.sample)).or_default().push(made);
-            }
-        }
-        let mut groups: Vec<_> = by_product.into_iter().collect();
-        groups.sort_by(|a, b| a.0.cmp(&b.0));
-        groups
-    }
-
     /// The pixels of one product's questions; each creative is decoded once and its bytes are shared.
     fn load_questions(&self, questions: &[Question<'_>]) -> Vec<Result<Asked, PluginError>> {
         let mut loaded: HashMap<String, Result<Image, PluginError>> = HashMap::new();
@@ -150,10 +99,11 @@ impl Bench<'_> {
         };
         let asked = questions.iter().map(|question| match question {
             Question::Score { product, image: hash, .. } => {
-                Ok(Asked::Score(ScoreRequest { product: product.product.clone(), creative: image(hash)? }))
+                let product = product.product()?.clone();
+                Ok(Asked::Score(ScoreRequest { product, creative: image(hash)? }))
             }
             Question::Compare { product, left, right, .. } => Ok(Asked::Compare(PairRequest {
-                product: product.product.clone(),
+                product: product.product()?.clone(),
                 left: image(left)?,
                 right: image(right)?,
             })),
@@ -163,14 +113,8 @@ impl Bench<'_> {
 
     /// Features of all creatives and of the reference set.
     pub fn embed(&self, broken: &mut Broken) -> Result<(), BenchError> {
-        let Some(embedder) = &self.plan.embedder else { return Ok(()) };
-        let creatives = self.plan.entries.iter().flat_map(|e| self.creatives(e));
-        let files = creatives.map(|made| (self.store.image_path(&made.image), made.image));
-        let files = files.chain(self.plan.references.iter().cloned());
-        let mut seen = HashSet::new();
-        let keyed = files.map(|(path, hash)| (features_key(embedder, &hash), path));
-        let missing: Vec<(String, PathBuf)> =
-            keyed.filter(|(key, _)| !self.store.has(key) && seen.insert(key.clone())).collect();
+        let Some(embedder) = &self.plan.cast.embedder else { return Ok(()) };
+        let missing = self.ledger().unembedded(embedder);
         let name_key = encoder_key(embedder);
         if missing.is_empty() && self.store.has(&name_key) {
             return Ok(());
@@ -219,6 +163,74 @@ impl Bench<'_> {
         let call = |requests: &[&EmbedRequest], cx: &CallContext<'_>| client.embed(&cloned(requests), cx);
         pump(batches(missing, EMBED_BATCH), self.services, self.clock, load, call, keep)?;
         self.check_cancelled()
+    }
+}
+
+impl<'a> Ledger<'a> {
+    /// Creatives whose fidelity is not known, or all when it is to be measured `anew`, with the keys of the results.
+    pub fn unmeasured(&self, anew: bool) -> Vec<(String, Made<'a>)> {
+        let mut seen = HashSet::new();
+        let mut missing = Vec::new();
+        for entry in &self.plan.cast.entries {
+            for made in self.creatives(entry) {
+                let key = fidelity_key(made.product, &made.image, &made.placement);
+                if (anew || !self.store.has(&key)) && seen.insert(key.clone()) {
+                    missing.push((key, made));
+                }
+            }
+        }
+        missing
+    }
+
+    /// What a judge was not asked yet, by product and sample.
+    pub fn missing_questions(&self, judge: &PlannedJudge<'_>) -> Vec<Vec<Question<'a>>> {
+        let wants_pairs = self.plan.suite.wants(Metric::WinRate);
+        let wants_scores = self.plan.suite.wants(Metric::PredictedCtr);
+        let mut seen = HashSet::new();
+        let mut new = |key: &String| !self.store.has(key) && seen.insert(key.clone());
+        let mut groups = Vec::new();
+        for (_, made) in self.side_by_side() {
+            let mut group = Vec::new();
+            for (at, a) in made.iter().enumerate() {
+                let key = score_key(judge, a.product, &a.image);
+                if wants_scores && new(&key) {
+                    group.push(Question::Score { key, product: a.product, image: a.image.clone() });
+                }
+                for (_, b) in made.iter().enumerate().filter(|(other, _)| wants_pairs && *other != at) {
+                    let key = compare_key(judge, a.product, &a.image, &b.image);
+                    if new(&key) {
+                        let (left, right) = (a.image.clone(), b.image.clone());
+                        group.push(Question::Compare { key, product: a.product, left, right });
+                    }
+                }
+            }
+            groups.push(group);
+        }
+        groups.retain(|g| !g.is_empty());
+        groups
+    }
+
+    /// All entries' creatives of one product and sample, in the order of entries.
+    fn side_by_side(&self) -> Vec<((String, u32), Vec<Made<'a>>)> {
+        let mut by_product: HashMap<(String, u32), Vec<Made<'a>>> = HashMap::new();
+        for entry in &self.plan.cast.entries {
+            for made in self.creatives(entry) {
+                by_product.entry((made.product.id.clone(), made.sample)).or_default().push(made);
+            }
+        }
+        let mut groups: Vec<_> = by_product.into_iter().collect();
+        groups.sort_by(|a, b| a.0.cmp(&b.0));
+        groups
+    }
+
+    /// Creatives and reference images without features, with the keys of the results.
+    pub fn unembedded(&self, embedder: &PlannedComponent) -> Vec<(String, PathBuf)> {
+        let creatives = self.plan.cast.entries.iter().flat_map(|e| self.creatives(e));
+        let files = creatives.map(|made| (self.store.image_path(&made.image), made.image));
+        let files = files.chain(self.plan.own_references().cloned());
+        let mut seen = HashSet::new();
+        let keyed = files.map(|(path, hash)| (features_key(embedder, &hash), path));
+        keyed.filter(|(key, _)| !self.store.has(key) && seen.insert(key.clone())).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use super::generate::record;
 use super::plan::PlannedOptimizer;
 use super::pump::Caller;
 use super::result::OptimizerResult;
-use super::{Bench, BenchError, Broken};
+use super::{Bench, BenchError, Broken, Ledger};
 use crate::store::{Outcome, Record};
 use adeval_eval::EvalError;
 use adeval_eval::bandit::{Learning, Run, Settings};
@@ -16,8 +16,7 @@ use std::collections::BTreeMap;
 impl Bench<'_> {
     /// Runs the seeds of an optimizer that are missing.
     pub fn optimize(&self, planned: &PlannedOptimizer<'_>, broken: &mut Broken) -> Result<(), BenchError> {
-        let seeds = (0..self.plan.suite.bandit.seeds).map(|n| (n, self.plan.optimizer_key(planned, n)));
-        let missing: Vec<(u32, String)> = seeds.filter(|(_, key)| !self.store.has(key)).collect();
+        let missing = self.ledger().missing_seeds(planned);
         if missing.is_empty() {
             return Ok(());
         }
@@ -61,27 +60,44 @@ impl Bench<'_> {
         }
         Ok(run.finish())
     }
+}
+
+impl Ledger<'_> {
+    /// Seeds that an optimizer has not been tried on, with the keys of the results.
+    pub fn missing_seeds(&self, planned: &PlannedOptimizer<'_>) -> Vec<(u32, String)> {
+        let seeds = self.plan.seeds().map(|n| (n, self.plan.optimizer_key(planned, n)));
+        seeds.filter(|(_, key)| !self.store.has(key)).collect()
+    }
 
     /// The optimizers' board; none when the suite names no optimizer.
     pub fn optimizer_board(&self, broken: &Broken) -> Result<Option<OptimizerResult>, BenchError> {
-        if self.plan.optimizers.is_empty() {
+        if self.plan.cast.optimizers.is_empty() {
             return Ok(None);
         }
         let mut times = BTreeMap::new();
-        let mut evidence = Vec::new();
-        for planned in &self.plan.optimizers {
-            let mut one = self.optimizer_evidence(planned, &mut times);
-            let opened = broken.iter().find(|(user, _)| *user == planned.component.user);
-            one.failures.extend(opened.map(|(_, error)| error.to_string()));
-            evidence.push(one);
-        }
+        let evidence = self.optimizer_evidence(broken, &mut times);
         let bandit = self.plan.suite.bandit;
         let board =
             optimizers(&evidence, bandit.seeds as usize, bandit.creatives, &self.plan.board_options())?;
         Ok(Some(OptimizerResult { board, milliseconds_per_step: times }))
     }
 
-    fn optimizer_evidence(
+    /// What came of each optimizer, and its median time of a step.
+    pub fn optimizer_evidence(
+        &self,
+        broken: &Broken,
+        times: &mut BTreeMap<String, f64>,
+    ) -> Vec<OptimizerEvidence> {
+        let one = |planned: &PlannedOptimizer<'_>| {
+            let mut one = self.runs_of_optimizer(planned, times);
+            let opened = broken.iter().filter(|(user, _)| *user == planned.component.user);
+            one.failures.extend(opened.map(|(_, error)| error.to_string()));
+            one
+        };
+        self.plan.cast.optimizers.iter().map(one).collect()
+    }
+
+    fn runs_of_optimizer(
         &self,
         planned: &PlannedOptimizer<'_>,
         times: &mut BTreeMap<String, f64>,
@@ -93,7 +109,7 @@ impl Bench<'_> {
             ..OptimizerEvidence::default()
         };
         let mut milliseconds = Vec::new();
-        for number in 0..self.plan.suite.bandit.seeds {
+        for number in self.plan.seeds() {
             match self.store.get(&self.plan.optimizer_key(planned, number)) {
                 Some(Record { outcome: Outcome::Learned(run), seconds, .. }) => {
                     evidence.runs.insert(number as usize, run);

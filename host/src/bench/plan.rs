@@ -1,198 +1,159 @@
 //! What a suite amounts to: its components identified, its products read, and the key of every result.
 
-use super::keys::{key, product_hash, weights_hash};
+mod cast;
+mod recorded;
+
+use super::keys::{key, product_hash};
 use super::requests::{background_seed, prompt_seed};
-use super::{BenchError, Services};
-use crate::products::{self, Products};
-use crate::store::{ComponentUse, FORMAT_VERSION, RunManifest};
-use crate::suite::{Component, Entry, Judge, Metric, Optimizer, Suite};
+use super::{BenchError, Services, Shard};
+use crate::products::{self, Listing, Products};
+use crate::store::{FORMAT_VERSION, ProductList, RunManifest};
+use crate::suite::Suite;
 use adeval_eval::leaderboard::Options;
-use adeval_sdk::{Determinism, Environment, Kind, Placement, PluginError, Product};
+use adeval_sdk::{Placement, PluginError, Product};
+pub use cast::{Cast, PlannedComponent, PlannedEntry, PlannedJudge, PlannedOptimizer};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub struct Plan<'a> {
     pub suite: &'a Suite,
     pub limit: Option<usize>,
+    /// The part of the suite that is planned; all of it when absent.
+    pub shard: Option<Shard>,
     pub products: Vec<PlannedProduct>,
     pub bad: Vec<products::BadProduct>,
-    pub entries: Vec<PlannedEntry<'a>>,
-    pub judges: Vec<PlannedJudge<'a>>,
-    pub optimizers: Vec<PlannedOptimizer<'a>>,
-    pub embedder: Option<PlannedComponent>,
-    /// Files of the reference set with the hash of their bytes.
+    /// Ids of both, in the order of the list.
+    pub order: Vec<String>,
+    /// The list that a shard takes its products from.
+    pub list: ProductList,
+    /// Products that were cut out by a network.
+    pub cut_out: usize,
+    pub cast: Cast<'a>,
+    /// Files of the whole reference set with the hash of their bytes.
     pub references: Vec<(PathBuf, String)>,
-    /// What a reader of the board must know.
-    pub notes: Vec<String>,
 }
 
 pub struct PlannedProduct {
-    pub product: Product,
+    pub id: String,
     pub hash: String,
+    /// Absent where only records are read.
+    pub product: Option<Product>,
 }
 
-pub struct PlannedEntry<'a> {
-    pub entry: &'a Entry,
-    pub prompt: PlannedComponent,
-    pub background: PlannedComponent,
-}
+impl PlannedProduct {
+    fn new(product: Product) -> Self {
+        Self { id: product.id.clone(), hash: product_hash(&product), product: Some(product) }
+    }
 
-pub struct PlannedJudge<'a> {
-    pub judge: &'a Judge,
-    pub component: PlannedComponent,
-}
-
-pub struct PlannedOptimizer<'a> {
-    pub optimizer: &'a Optimizer,
-    pub component: PlannedComponent,
-}
-
-/// A component at its place in the suite.
-pub struct PlannedComponent {
-    pub kind: Kind,
-    /// The place, for people: `entry "a": prompt`.
-    pub user: String,
-    pub environment: Environment,
-    pub usage: ComponentUse,
-}
-
-impl PlannedComponent {
-    pub fn new(
-        suite: &Suite,
-        kind: Kind,
-        user: String,
-        component: &Component,
-        services: &Services<'_>,
-        notes: &mut Vec<String>,
-    ) -> Result<Self, BenchError> {
-        let parameters = serde_json::Value::Object(component.parameters.clone());
-        let failed = |error| BenchError::Plugin { user: user.clone(), error };
-        let identity = services.plugins.identify(kind, &component.plugin, &parameters).map_err(failed)?;
-        let weights = component.weights.as_ref().map(|path| suite.resolve(path));
-        let weights_key = match &weights {
-            None => String::new(),
-            Some(path) => weights_hash(path).map_err(|e| {
-                let message = format!("the weights {} cannot be read: {e}", path.display());
-                failed(PluginError::new(adeval_sdk::ErrorKind::MissingWeights, message))
-            })?,
-        };
-        if identity.determinism == Determinism::None {
-            notes.push(format!(
-                "{} does not promise to repeat itself: another run may differ.",
-                component.plugin
-            ));
-        }
-        let fingerprint = key(&[
-            &identity.library_hash,
-            &component.plugin,
-            &parameters.to_string(),
-            &component.device,
-            &weights_key,
-        ]);
-        Ok(Self {
-            kind,
-            user,
-            environment: Environment { device: component.device.clone(), weights },
-            usage: ComponentUse {
-                component: component.plugin.clone(),
-                library: identity.library,
-                version: identity.version,
-                library_hash: identity.library_hash,
-                license: identity.license,
-                parameters,
-                fingerprint,
-            },
-        })
+    /// Its data and pixels.
+    pub fn product(&self) -> Result<&Product, PluginError> {
+        let none = || PluginError::invalid_request(format!("product \"{}\" was not read", self.id));
+        self.product.as_ref().ok_or_else(none)
     }
 }
 
 impl<'a> Plan<'a> {
-    pub fn new(suite: &'a Suite, limit: Option<usize>, services: &Services<'_>) -> Result<Self, BenchError> {
-        let mut notes = suite.notes.clone();
-        let mut component = |kind, user, used: &Component| {
-            PlannedComponent::new(suite, kind, user, used, services, &mut notes)
+    pub fn new(
+        suite: &'a Suite,
+        limit: Option<usize>,
+        shard: Option<Shard>,
+        services: &Services<'_>,
+    ) -> Result<Self, BenchError> {
+        let cast =
+            Cast::new(suite, |kind, user, used| PlannedComponent::new(suite, kind, user, used, services))?;
+        let references = match &suite.reference {
+            Some(reference) if cast.embedder.is_some() => read_references(&suite.resolve(&reference.path))?,
+            _ => Vec::new(),
         };
-        let mut entries = Vec::new();
-        for entry in &suite.entries {
-            let user = |step| format!("entry \"{}\": {step}", entry.id);
-            entries.push(PlannedEntry {
-                entry,
-                prompt: component(Kind::PromptGenerator, user("prompt"), &entry.prompt.component())?,
-                background: component(
-                    Kind::BackgroundGenerator,
-                    user("background"),
-                    &entry.background.component(),
-                )?,
-            });
-        }
-        let mut judges = Vec::new();
-        if suite.wants(Metric::WinRate) || suite.wants(Metric::PredictedCtr) {
-            for judge in &suite.judges {
-                let user = format!("judge \"{}\"", judge.id);
-                judges.push(PlannedJudge {
-                    judge,
-                    component: component(Kind::RewardModel, user, &judge.component())?,
-                });
-            }
-        }
-        let mut optimizers = Vec::new();
-        for optimizer in &suite.optimizers {
-            let user = format!("optimizer \"{}\"", optimizer.id);
-            optimizers.push(PlannedOptimizer {
-                optimizer,
-                component: component(Kind::RlOptimizer, user, &optimizer.component())?,
-            });
-        }
-        let mut embedder = None;
-        let mut references = Vec::new();
-        if suite.wants(Metric::FrechetDistance)
-            && let (Some(used), Some(reference)) = (&suite.embedder, &suite.reference)
-        {
-            embedder = Some(component(Kind::ImageEmbedder, "embedder".into(), used)?);
-            references = read_references(&suite.resolve(&reference.path))?;
-        }
-        let source = suite.resolve(&suite.products.path);
-        let limit = limit.or(suite.products.limit);
-        let Products { good, bad, warnings } = if entries.is_empty() {
-            Products::default()
-        } else {
-            products::load(&source, limit, services.matting)?
+        let mut plan = Self {
+            suite,
+            limit: limit.or(suite.products.limit),
+            shard,
+            products: Vec::new(),
+            bad: Vec::new(),
+            order: Vec::new(),
+            list: ProductList::default(),
+            cut_out: 0,
+            cast,
+            references,
         };
-        bad.iter().for_each(|b| services.progress.warn(&format!("{}; it is left out", b.message)));
-        warnings.iter().for_each(|w| services.progress.warn(w));
-        if !bad.is_empty() {
-            notes.push(format!("{} of {} products cannot be used.", bad.len(), bad.len() + good.len()));
+        if !plan.cast.entries.is_empty() {
+            plan.read_products(services)?;
         }
-        if !warnings.is_empty() {
-            notes.push(format!(
-                "{} products came without alpha and were cut out by a network.",
-                warnings.len()
-            ));
-        }
-        let hashed = |product: Product| PlannedProduct { hash: product_hash(&product), product };
-        let products = good.into_iter().map(hashed).collect();
-        Ok(Self { suite, limit, products, bad, entries, judges, optimizers, embedder, references, notes })
+        Ok(plan)
     }
 
-    /// `<suite>-<8 hex of all that the creatives depend on>`: metrics and judges may change within a run.
+    fn read_products(&mut self, services: &Services<'_>) -> Result<(), BenchError> {
+        let source = self.suite.resolve(&self.suite.products.path);
+        let listing = Listing::of(&source, self.limit)?;
+        self.list = ProductList { count: listing.len(), digest: listing.digest() };
+        let own = listing.at(|position| self.takes(position));
+        self.order = own.ids();
+        let Products { good, bad, warnings } = own.read(services.matting);
+        bad.iter().for_each(|b| services.progress.warn(&format!("{}; it is left out", b.message)));
+        warnings.iter().for_each(|w| services.progress.warn(w));
+        // Other shards may have usable ones.
+        if let (None, true, Some(first)) = (self.shard, good.is_empty(), bad.first()) {
+            return Err(products::none_usable(&source.display().to_string(), bad.len(), &first.message));
+        }
+        self.cut_out = warnings.len();
+        self.products = good.into_iter().map(PlannedProduct::new).collect();
+        self.bad = bad;
+        Ok(())
+    }
+
+    /// Whether what stands at this position of a list is planned here.
+    fn takes(&self, position: usize) -> bool {
+        self.shard.is_none_or(|shard| shard.takes(position))
+    }
+
+    /// Numbers of the bandit's seeds.
+    pub fn seeds(&self) -> impl Iterator<Item = u32> {
+        (0..self.suite.bandit.seeds).filter(|number| self.takes(*number as usize))
+    }
+
+    /// The reference images that are to be embedded here.
+    pub fn own_references(&self) -> impl Iterator<Item = &(PathBuf, String)> {
+        let all = self.references.iter().enumerate();
+        all.filter(|(position, _)| self.takes(*position)).map(|(_, reference)| reference)
+    }
+
+    /// What a reader of the board must know.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.suite.notes.clone();
+        notes.extend(self.cast.all().filter_map(PlannedComponent::caveat));
+        if !self.bad.is_empty() {
+            notes.push(format!("{} of {} products cannot be used.", self.bad.len(), self.order.len()));
+        }
+        if self.cut_out > 0 {
+            notes
+                .push(format!("{} products came without alpha and were cut out by a network.", self.cut_out));
+        }
+        notes
+    }
+
+    /// `<suite>-<8 hex of all that the creatives depend on>`: metrics and judges may change within a run. All shards of
+    /// a suite have the same 8; `-<index>-of-<count>` follows them.
     pub fn run_name(&self) -> String {
         let suite = self.suite;
         let mut parts = vec![format!("{} {:?} {}", suite.seed, suite.size, suite.samples)];
-        for e in &self.entries {
+        for e in &self.cast.entries {
             parts.push(e.entry.id.clone());
             parts.push(format!("{:?} {:?}", e.entry.prompt, e.entry.background));
             parts.push(e.prompt.usage.fingerprint.clone());
             parts.push(e.background.usage.fingerprint.clone());
         }
-        parts.extend(self.products.iter().map(|p| p.hash.clone()));
+        match self.shard {
+            // A shard has not seen the pixels of the others.
+            Some(_) => parts.push(self.list.digest.clone()),
+            None => parts.extend(self.products.iter().map(|p| p.hash.clone())),
+        }
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        format!("{}-{}", suite.name, &key(&parts)[..8])
+        let name = format!("{}-{}", suite.name, &key(&parts)[..8]);
+        self.shard.map_or(name.clone(), |Shard { index, count }| format!("{name}-{index}-of-{count}"))
     }
 
     pub fn manifest(&self) -> RunManifest {
-        let entries = self.entries.iter().flat_map(|e| [&e.prompt, &e.background]);
-        let used = entries.chain(self.judges.iter().map(|j| &j.component)).chain(&self.embedder);
-        let used = used.chain(self.optimizers.iter().map(|o| &o.component));
         RunManifest {
             format_version: FORMAT_VERSION,
             adeval_version: env!("CARGO_PKG_VERSION").into(),
@@ -200,14 +161,19 @@ impl<'a> Plan<'a> {
             suite_file: std::path::absolute(&self.suite.file).unwrap_or_else(|_| self.suite.file.clone()),
             suite_text: self.suite.text.clone(),
             limit: self.limit,
+            shard: self.shard,
             seed: self.suite.seed,
-            components: used.map(|c| (c.user.clone(), c.usage.clone())).collect(),
-            products: self.products.iter().map(|p| (p.product.id.clone(), p.hash.clone())).collect(),
+            components: self.cast.all().map(|c| (c.user.clone(), c.usage.clone())).collect(),
+            products: self.products.iter().map(|p| (p.id.clone(), p.hash.clone())).collect(),
             unusable_products: self
                 .bad
                 .iter()
                 .map(|b| (b.id.clone(), b.message.clone()))
                 .collect::<BTreeMap<_, _>>(),
+            product_order: self.order.clone(),
+            product_list: self.list.clone(),
+            cut_out: self.cut_out,
+            references: self.references.iter().map(|(_, hash)| hash.clone()).collect(),
         }
     }
 
@@ -216,7 +182,7 @@ impl<'a> Plan<'a> {
             seed: self.suite.seed,
             resamples: self.suite.resamples,
             level: self.suite.level,
-            primary_judge: self.judges.first().map(|j| j.judge.id.clone()),
+            primary_judge: self.cast.judges.first().map(|j| j.judge.id.clone()),
             ..Options::default()
         }
     }
@@ -224,7 +190,7 @@ impl<'a> Plan<'a> {
     pub fn prompt_key(&self, entry: &PlannedEntry<'_>, product: &PlannedProduct) -> String {
         let p = &entry.entry.prompt;
         let settings = format!("{} {:?} {:?} {}", self.suite.samples, p.temperature, p.top_p, p.max_tokens);
-        let seed = prompt_seed(self.suite, &product.product).to_string();
+        let seed = prompt_seed(self.suite, &product.id).to_string();
         key(&["prompt", &entry.prompt.usage.fingerprint, &product.hash, &settings, &seed])
     }
 
@@ -248,7 +214,7 @@ impl<'a> Plan<'a> {
         let b = &entry.entry.background;
         let settings =
             format!("{:?} {:?} {:?} {:?}", self.suite.size, b.steps, b.guidance, b.control_strength);
-        let seed = background_seed(self.suite, &product.product, sample).to_string();
+        let seed = background_seed(self.suite, &product.id, sample).to_string();
         let fingerprint = &entry.background.usage.fingerprint;
         key(&["creative", fingerprint, &product.hash, prompt, &b.negative_prompt, &settings, &seed])
     }

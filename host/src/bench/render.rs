@@ -81,12 +81,10 @@ fn render_entry(
     services: &Services<'_>,
 ) -> Result<Vec<Rendered>, BenchError> {
     let user = |step: &str| format!("entry \"{}\": {step}", entry.id);
-    let mut notes = Vec::new();
     let (kind, used) = (Kind::BackgroundGenerator, entry.background.component());
-    let background =
-        PlannedComponent::new(&job.suite, kind, user("background"), &used, services, &mut notes)?;
-    let wanted = prompts(job, entry, services, &mut notes)?;
-    notes.iter().for_each(|note| services.progress.warn(note));
+    let background = PlannedComponent::new(&job.suite, kind, user("background"), &used, services)?;
+    background.caveat().iter().for_each(|caveat| services.progress.warn(caveat));
+    let wanted = prompts(job, entry, services)?;
     let client = BackgroundClient::new(open(&background, services)?.endpoint());
     services.progress.stage(&format!("{}: creatives", entry.id), wanted.len());
     let request = |w: &Wanted<'_>| {
@@ -130,7 +128,6 @@ fn prompts<'a>(
     job: &'a RenderJob,
     entry: &Entry,
     services: &Services<'_>,
-    notes: &mut Vec<String>,
 ) -> Result<Vec<Wanted<'a>>, BenchError> {
     let suite = &job.suite;
     let all = |product: &'a Product, of: &dyn Fn(u32) -> Result<String, PluginError>| {
@@ -142,7 +139,8 @@ fn prompts<'a>(
     }
     let (kind, used) = (Kind::PromptGenerator, entry.prompt.component());
     let user = format!("entry \"{}\": prompt", entry.id);
-    let generator = PlannedComponent::new(suite, kind, user, &used, services, notes)?;
+    let generator = PlannedComponent::new(suite, kind, user, &used, services)?;
+    generator.caveat().iter().for_each(|caveat| services.progress.warn(caveat));
     let client = PromptClient::new(open(&generator, services)?.endpoint());
     services.progress.stage(&format!("{}: prompts", entry.id), job.products.len());
     let request = |product: &&Product| Ok(prompt_request(suite, &entry.prompt, product));
@@ -185,7 +183,7 @@ fn write(
         image: None,
         prompt: wanted.prompt.ok(),
         placement: None,
-        seed: background_seed(&job.suite, wanted.product, wanted.sample),
+        seed: background_seed(&job.suite, &wanted.product.id, wanted.sample),
         prompt_generator: job.prompt.is_none().then(|| entry.prompt.plugin.clone()),
         background_generator: used.component.clone(),
         library: format!("{} {}", used.library, used.version),

@@ -8,14 +8,14 @@ pub const PROMPT_BATCH: usize = 32;
 /// Creatives in one call: enough for a generator's threads, few enough to lose little.
 pub const CREATIVE_BATCH: usize = 8;
 
-/// The seed of a product's prompts. It does not depend on the entry, so that entries are compared in pairs.
-pub fn prompt_seed(suite: &Suite, product: &Product) -> u64 {
-    rng::derive(suite.seed, &["prompt", &product.id])
+/// The seed of a product's prompts, by its id. It does not depend on the entry, so that entries are compared in pairs.
+pub fn prompt_seed(suite: &Suite, product: &str) -> u64 {
+    rng::derive(suite.seed, &["prompt", product])
 }
 
 /// The seed of a creative; as above.
-pub fn background_seed(suite: &Suite, product: &Product, sample: u32) -> u64 {
-    rng::derive(suite.seed, &["background", &product.id, &sample.to_string()])
+pub fn background_seed(suite: &Suite, product: &str, sample: u32) -> u64 {
+    rng::derive(suite.seed, &["background", product, &sample.to_string()])
 }
 
 /// All of a product's prompts.
@@ -25,7 +25,7 @@ pub fn prompt_request(suite: &Suite, step: &PromptStep, product: &Product) -> Pr
         temperature: step.temperature,
         top_p: step.top_p,
         max_tokens: step.max_tokens,
-        ..PromptRequest::new(product.clone(), prompt_seed(suite, product))
+        ..PromptRequest::new(product.clone(), prompt_seed(suite, &product.id))
     }
 }
 
@@ -45,6 +45,6 @@ pub fn background_request(
         steps: step.steps,
         guidance: step.guidance,
         control_strength: step.control_strength,
-        ..BackgroundRequest::new(product.clone(), prompt, background_seed(suite, product, sample))
+        ..BackgroundRequest::new(product.clone(), prompt, background_seed(suite, &product.id, sample))
     }
 }

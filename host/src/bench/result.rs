@@ -27,7 +27,7 @@ pub struct RunResult {
     /// The board of the suite's RL optimizers; absent when it names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimizers: Option<OptimizerResult>,
-    /// The call of adeval that computed last.
+    /// The call of adeval that computed last; of merged shards the sum of theirs.
     pub session: Session,
 }
 

@@ -5,6 +5,7 @@ mod data;
 mod eval;
 mod exit;
 mod interrupt;
+mod merge;
 mod models;
 mod open;
 mod output;
@@ -53,6 +54,8 @@ enum Command {
     Render(render::RenderArgs),
     /// Run a suite and print its leaderboard; the same command resumes an interrupted run.
     Bench(bench::BenchArgs),
+    /// Merge the shards of a suite into one run, and print its leaderboard.
+    Merge(merge::MergeArgs),
     /// List, show, resume and compare runs.
     #[command(subcommand)]
     Runs(runs::RunsCommand),
@@ -102,6 +105,7 @@ fn run(command: Command, session: Session) -> Result<Finish, Stop> {
         Command::Plugin(command) => plugin::run(&command, session),
         Command::Render(args) => render::run(&args, session),
         Command::Bench(args) => bench::run(&args, session),
+        Command::Merge(args) => merge::run(&args, session),
         Command::Runs(command) => runs::run(&command, session),
         Command::Snapshot(command) => snapshot::run(&command, session),
         Command::Models(command) => models::run(&command, session),

@@ -1,5 +1,6 @@
 //! `adeval runs`: what was run, and how two runs differ.
 
+use super::bench::{all_shards, board};
 use super::exit::{Finish, Stop};
 use super::open::PluginArgs;
 use super::{Session, output};
@@ -103,7 +104,10 @@ fn list(folder: &Path, session: Session) -> Result<Finish, Stop> {
     }
     let row = |run: &RunSummary| {
         let state = if run.finished { "finished" } else { "unfinished" };
-        let leader = run.leader.clone().unwrap_or_else(|| "-".into());
+        let leader = match (run.shard, &run.leader) {
+            (Some(shard), _) => format!("(shard {shard})"),
+            (None, leader) => leader.clone().unwrap_or_else(|| "-".into()),
+        };
         [run.name.clone(), state.into(), run.records.to_string(), leader, age(run.modified)]
     };
     output::print(&output::table(
@@ -128,6 +132,7 @@ fn show(run: &Run, session: Session) -> Result<Finish, Stop> {
     if session.json {
         return output::print_json(&json!({
             "dir": run.dir, "manifest": manifest, "records": run.records, "result": run.result,
+            "shard": run.shard,
         }));
     }
     let mut page = format!(
@@ -143,6 +148,9 @@ fn show(run: &Run, session: Session) -> Result<Finish, Stop> {
         0 => page.push('\n'),
         unusable => page += &format!(", and {unusable} that cannot be used\n"),
     }
+    if let Some(shard) = manifest.shard {
+        page += &format!("Shard    {shard}\n");
+    }
     let row = |(user, used): (&String, &store::ComponentUse)| {
         [
             user.clone(),
@@ -153,11 +161,16 @@ fn show(run: &Run, session: Session) -> Result<Finish, Stop> {
     };
     let components = manifest.components.iter().map(row);
     page = page + "\n" + &output::table(["USED FOR", "COMPONENT", "LIBRARY", "LICENCE"], components) + "\n";
-    match &run.result {
-        Some(result) => {
-            page += &result.to_table(output::width(), output::colour());
+    match (&run.result, &run.shard) {
+        (Some(result), _) => page += &board(result),
+        (None, Some(report)) => {
+            page += &format!(
+                "It is a finished shard: `adeval merge {}` makes the board of all {}.\n",
+                all_shards(&run.dir, report.shard),
+                report.shard.count
+            );
         }
-        None => page += "It is unfinished: `adeval runs resume` goes on with it.\n",
+        (None, None) => page += "It is unfinished: `adeval runs resume` goes on with it.\n",
     }
     output::print(&page)
 }
@@ -170,12 +183,17 @@ fn resume(run: &Run, retry_failed: bool, plugins: &PluginArgs, session: Session)
         retry_failed,
         ..BenchOptions::default()
     };
-    super::bench::go(&suite, &options, plugins, session)
+    super::bench::go(&suite, run.manifest.shard, &options, plugins, session)
 }
 
 fn differences(a: &Run, b: &Run, session: Session) -> Result<Finish, Stop> {
     let board = |run: &Run| {
         run.result.clone().ok_or_else(|| {
+            if let Some(shard) = run.manifest.shard {
+                let all = all_shards(&run.dir, shard);
+                return Stop::new(format!("{} is a shard, which has no board to compare", run.dir.display()))
+                    .help(format!("adeval merge {all}, and compare the merged run"));
+            }
             Stop::new(format!("{} is unfinished, so it has no numbers to compare", run.dir.display()))
                 .help(format!("adeval runs resume {}", run.dir.display()))
         })

@@ -5,7 +5,7 @@ use super::eval::{OpeResult, PairsResult, RankingResult};
 use super::exit::{Finish, Stop};
 use super::output;
 use super::power::PowerResult;
-use crate::bench::Rendered;
+use crate::bench::{Rendered, ShardReport};
 use crate::check::{CheckConfig, CheckReport};
 use crate::products::ProductRecord;
 use crate::suite::Suite;
@@ -28,6 +28,8 @@ enum Document {
     Products,
     /// `result.json` of a run.
     Result,
+    /// `shard.json` of a finished shard.
+    Shard,
     /// What a plugin says of itself.
     Manifest,
     /// The sidecar of a creative that `adeval render` writes.
@@ -61,6 +63,7 @@ fn schema(of: Document) -> serde_json::Value {
         Document::Suite => Suite::schema(),
         Document::Products => schema_for!(Vec<ProductRecord>).to_value(),
         Document::Result => crate::bench::result_schema(),
+        Document::Shard => schema_for!(ShardReport).to_value(),
         Document::Manifest => schema_for!(Manifest).to_value(),
         Document::Rendered => schema_for!(Rendered).to_value(),
         Document::Check => schema_for!(CheckReport).to_value(),

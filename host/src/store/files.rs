@@ -53,6 +53,15 @@ pub fn encode_png(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, image:
 
 /// Forgets the results whose files are missing or are not what was written.
 pub fn forget_damaged(dir: &Path, records: &mut HashMap<String, Record>) {
+    for (key, image) in damaged(dir, records) {
+        records.remove(&key);
+        // A damaged image must not pass for the one that is about to be made again.
+        let _ = image.map(std::fs::remove_file);
+    }
+}
+
+/// Keys of the results whose files are missing or are not what was written, with their images.
+pub fn damaged(dir: &Path, records: &HashMap<String, Record>) -> Vec<(String, Option<PathBuf>)> {
     let (images, features) = (dir.join("images"), dir.join("features"));
     let sound = |record: &Record| match &record.outcome {
         Outcome::Creative { image, .. } => std::fs::read(sharded(&images, image, "png"))
@@ -62,8 +71,7 @@ pub fn forget_damaged(dir: &Path, records: &mut HashMap<String, Record>) {
         _ => true,
     };
     let all: Vec<&Record> = records.values().collect();
-    let damaged: Vec<(String, Option<PathBuf>)> = all
-        .into_par_iter()
+    all.into_par_iter()
         .filter(|record| !sound(record))
         .map(|record| {
             let image = match &record.outcome {
@@ -72,10 +80,5 @@ pub fn forget_damaged(dir: &Path, records: &mut HashMap<String, Record>) {
             };
             (record.key.clone(), image)
         })
-        .collect();
-    for (key, image) in damaged {
-        records.remove(&key);
-        // A damaged image must not pass for the one that is about to be made again.
-        let _ = image.map(std::fs::remove_file);
-    }
+        .collect()
 }

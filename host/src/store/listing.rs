@@ -1,7 +1,7 @@
 //! Runs of a folder, read without disturbing a process that works in them.
 
 use super::{RunManifest, record};
-use crate::bench::{BenchError, RunResult};
+use crate::bench::{BenchError, RunResult, Shard, ShardReport};
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,10 @@ pub struct RunSummary {
     pub suite: String,
     /// Number of results so far.
     pub records: usize,
-    /// Whether it has a board.
+    /// Which part of its suite; absent when it is of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Whether it has a board, or a shard's report.
     pub finished: bool,
     /// The best entry of the board, or the best optimizer where there is no entry.
     pub leader: Option<String>,
@@ -36,6 +39,8 @@ pub struct Run {
     pub records: usize,
     /// Its board, when it is finished.
     pub result: Option<RunResult>,
+    /// Its report, when it is a finished shard.
+    pub shard: Option<ShardReport>,
 }
 
 /// The runs of a folder, newest first; an absent folder has none.
@@ -57,7 +62,8 @@ pub fn list(root: &Path) -> Result<Vec<RunSummary>, BenchError> {
             name: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             suite: run.manifest.suite.clone(),
             records: run.records,
-            finished: run.result.is_some(),
+            shard: run.manifest.shard,
+            finished: run.result.is_some() || run.shard.is_some(),
             leader: run.result.as_ref().and_then(RunResult::leader).map(str::to_owned),
             modified: modified.ok().map_or(0, seconds),
             dir,
@@ -76,13 +82,22 @@ fn seconds(time: SystemTime) -> u64 {
 /// # Errors
 /// [`BenchError::Read`] when the directory is no run or its files are damaged.
 pub fn open_read(dir: &Path) -> Result<Run, BenchError> {
-    let manifest: RunManifest = read_json(&dir.join("run.json"))?.ok_or_else(|| BenchError::Read {
-        path: dir.to_owned(),
-        reason: "is no run directory (it has no run.json); `adeval runs list` shows the runs".into(),
-    })?;
+    let manifest = open_manifest(dir)?;
     let (records, _) = record::read(&dir.join("records.jsonl"))?;
     let result = read_json(&dir.join("result.json"))?;
-    Ok(Run { dir: dir.to_owned(), manifest, records: records.len(), result })
+    let shard = ShardReport::read(dir)?;
+    Ok(Run { dir: dir.to_owned(), manifest, records: records.len(), result, shard })
+}
+
+/// Reads what a run is of.
+///
+/// # Errors
+/// As [`open_read`].
+pub fn open_manifest(dir: &Path) -> Result<RunManifest, BenchError> {
+    read_json(&dir.join("run.json"))?.ok_or_else(|| BenchError::Read {
+        path: dir.to_owned(),
+        reason: "is no run directory (it has no run.json); `adeval runs list` shows the runs".into(),
+    })
 }
 
 /// A JSON file's value; `None` when there is no such file.
