@@ -256,3 +256,82 @@ fn a_policy_by_scores_shows_the_best() {
     // With chance 1 any: all weights 1.
     near(&snipw(&call("--epsilon 1")), &0.5.into());
 }
+
+/// Judgements of three entries by two judges on twelve products, each pair in both orders.
+fn judgements(second: &dyn Fn(usize, usize, usize) -> f64) -> String {
+    let mut text = String::from("judge,product,left,right,p_left\n");
+    for product in 0..12_usize {
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            // The first judge: the earlier entry wins, but "x" and "y" tie on every fourth product.
+            let p = if (a, b) == (0, 1) && product.is_multiple_of(4) { 0.5 } else { 0.8 };
+            for (judge, p) in [("one", p), ("two", second(product, a, b))] {
+                let [a, b] = [a, b].map(|entry| ["x", "y", "z"][entry]);
+                text += &format!("{judge},p{product},{a},{b},{p}\n{judge},p{product},{b},{a},{}\n", 1.0 - p);
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn judgements_become_win_rates_strengths_and_agreement() {
+    let room = room();
+    let alike = |product: usize, a: usize, b: usize| {
+        if (a, b) == (0, 1) && product.is_multiple_of(4) { 0.5 } else { 0.9 }
+    };
+    let file = room.write("alike.csv", judgements(&alike));
+    let found = room.adeval("--json eval compare").arg(file).run().done().json();
+    let judge = &found["judges"][0];
+    let standing = |at: usize, key: &str| judge["entries"][at][key]["value"].clone();
+    assert_eq!(
+        judge["entries"].as_array().unwrap().iter().map(|e| &e["entry"]).collect::<Vec<_>>(),
+        ["x", "y", "z"]
+    );
+    // x ties with y on 3 of 12 products: (9 + 1.5) / 12 against y, all against z.
+    near(&standing(0, "win_rate"), &((10.5 / 12.0 + 1.0) / 2.0).into());
+    near(&standing(1, "win_rate"), &((1.5 / 12.0 + 1.0) / 2.0).into());
+    near(&standing(2, "win_rate"), &0.0.into());
+    near(&judge["matrix"][0]["win_rate"]["value"], &(10.5 / 12.0).into());
+    near(&judge["matrix"][0]["ties"], &0.25.into());
+    near(&judge["ties"], &(3.0 / 36.0).into());
+    assert_eq!((&judge["pairs"], &judge["swap_consistency"]), (&36.into(), &1.0.into()));
+    let strengths: Vec<f64> = (0..3).map(|at| standing(at, "strength").as_f64().unwrap()).collect();
+    assert!(strengths[0] > strengths[1] && strengths[1] > strengths[2], "{strengths:?}");
+    assert!(strengths.iter().sum::<f64>().abs() < 1e-9, "log-odds have mean 0: {strengths:?}");
+    near(&found["agreement"]["value"], &1.0.into());
+
+    let against = |product: usize, a: usize, b: usize| 1.0 - alike(product, a, b);
+    let file = room.write("against.csv", judgements(&against));
+    let found = room.adeval("--json eval compare").arg(&file).run().done().json();
+    assert!(found["agreement"]["value"].as_f64() < Some(-0.5), "{}", found["agreement"]);
+    assert_eq!(found["judges"][1]["entries"][0]["entry"], "z");
+    let page = room.adeval("eval compare").arg(file).run().done().stdout;
+    for word in ["WIN RATE", "A WINS", "Krippendorff", "both orders"] {
+        assert!(page.contains(word), "{word}:\n{page}");
+    }
+    assert!(page.lines().all(|line| line.starts_with("Note: ") || line.chars().count() <= 100), "{page}");
+}
+
+#[test]
+fn judgements_by_winner_are_those_by_probability() {
+    let room = room();
+    let by_winner = "product,left,right,winner\np,x,y,left\np,y,x,x\nq,x,y,tie\nr,y,x,right\n";
+    let by_chance = "product,left,right,p_left\np,x,y,1\np,y,x,0\nq,x,y,0.5\nr,y,x,0\n";
+    let of = |name: &str, text: &str| {
+        let file = room.write(name, text);
+        room.adeval("--json eval compare").arg(file).run().done().json()
+    };
+    let found = of("winner.csv", by_winner);
+    assert_eq!(found["judges"], of("chance.csv", by_chance)["judges"]);
+    assert!(found["notes"].to_string().contains("2 of 3 pairs were asked in one order only"), "{found}");
+    let cases: [(&str, &[&str]); 4] = [
+        ("p,x,x,left", &["line 2", "right", "itself"]),
+        ("p,x,y,z", &["line 2", "winner", "neither left"]),
+        ("p,x,y,left\np,x,y,left", &["line 3", "left", "asked before"]),
+        ("p,x,y,", &["line 2", "winner", "no value"]),
+    ];
+    for (at, (rows, words)) in cases.into_iter().enumerate() {
+        let file = room.write(&format!("{at}.csv"), format!("product,left,right,winner\n{rows}\n"));
+        room.adeval("eval compare").arg(file).run().refused(1, words);
+    }
+}

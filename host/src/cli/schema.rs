@@ -1,7 +1,7 @@
 //! `adeval schema`: the shapes of files, for editors and for other programs.
 
 use super::data::{CheckedFile, ImportResult, SplitManifest};
-use super::eval::{OpeResult, PairsResult, RankingResult};
+use super::eval::{CompareResult, OpeResult, PairsResult, RankingResult};
 use super::exit::{Finish, Stop};
 use super::output;
 use super::power::PowerResult;
@@ -44,6 +44,8 @@ enum Document {
     EvalOpe,
     /// What `adeval eval ranking --json` prints.
     EvalRanking,
+    /// What `adeval eval compare --json` prints.
+    EvalCompare,
     /// What `adeval power --json` prints.
     Power,
     /// What `adeval data import --json` prints.
@@ -74,6 +76,7 @@ fn schema(of: Document) -> serde_json::Value {
         Document::DataImport => schema_for!(ImportResult).to_value(),
         Document::DataCheck => schema_for!(CheckedFile).to_value(),
         Document::DataSplit => schema_for!(SplitManifest).to_value(),
+        Document::EvalCompare => schema_for!(CompareResult).to_value(),
         Document::Power => schema_for!(PowerResult).to_value(),
     }
 }
