@@ -117,3 +117,15 @@ pub enum EvalError {
         what: String,
     },
 }
+
+impl EvalError {
+    /// A vector or image whose size does not fit the rest.
+    pub(crate) fn size(place: &str, what: &str, got: usize, want: usize) -> Self {
+        Self::SizeMismatch {
+            place: place.into(),
+            what: what.into(),
+            got: got.to_string(),
+            want: want.to_string(),
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 mod board;
 mod build;
+mod distances;
 mod evidence;
 mod format;
 mod grid;
@@ -20,7 +21,7 @@ pub use board::{
 };
 pub use build::leaderboard;
 pub use evidence::{
-    Comparison, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options, ReferenceFeatures, Score,
+    Comparison, Distance, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options, ReferenceFeatures, Score,
 };
 pub use markdown::{optimizers_to_markdown, to_markdown};
 pub use optimizers::{OptimizerBoard, OptimizerEvidence, OptimizerRow, optimizers};

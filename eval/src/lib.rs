@@ -5,13 +5,12 @@
 
 pub mod bandit;
 pub mod comparison;
+pub mod distribution;
 mod error;
 mod fidelity;
-mod frechet;
 mod interval;
 pub mod leaderboard;
 mod linalg;
-mod moments;
 pub mod ope;
 pub mod pairs;
 pub mod ranking;
@@ -19,12 +18,11 @@ mod ssim;
 pub mod statistics;
 
 pub use comparison::{Orders, Preferences, Question, bradley_terry};
+pub use distribution::{Moments, frechet_estimate, frechet_from_moments, frechet_from_rows};
 pub use error::EvalError;
 pub use fidelity::{Fidelity, delta_e_2000, fidelity};
-pub use frechet::{frechet_estimate, frechet_from_moments, frechet_from_rows, frechet_title};
 pub use interval::{Estimate, Method};
 pub use leaderboard::leaderboard;
-pub use moments::Moments;
 pub use ssim::ssim;
 pub use statistics::{Bootstrap, ClusterTable, Sums, paired};
 

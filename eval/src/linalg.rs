@@ -3,6 +3,7 @@
 use crate::{EvalError, Result};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
@@ -29,6 +30,9 @@ pub fn nuclear_norm(a: MatRef<'_, f64>) -> Result<f64> {
 /// Eigenvalues of a symmetric matrix, ascending, and its eigenvectors when they are wanted.
 pub fn eigen(a: MatRef<'_, f64>, vectors: bool) -> Result<(Vec<f64>, Option<Mat<f64>>)> {
     let n = a.nrows();
+    if n == 0 {
+        return Ok((Vec::new(), vectors.then(Mat::new)));
+    }
     let wanted = if vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
     let mut s = Diag::zeros(n);
     let mut u = vectors.then(|| Mat::zeros(n, n));
@@ -37,4 +41,23 @@ pub fn eigen(a: MatRef<'_, f64>, vectors: bool) -> Result<(Vec<f64>, Option<Mat<
     self_adjoint_evd(a, s.as_mut(), u.as_mut().map(|u| u.as_mut()), Par::Seq, stack, Default::default())
         .map_err(|_| EvalError::Numerical { what: "the symmetric eigendecomposition".into() })?;
     Ok((s.column_vector().iter().copied().collect(), u))
+}
+
+/// The lower factor L of a positive definite S = L L^T; none when S is singular beyond rounding.
+pub fn cholesky(s: MatRef<'_, f64>) -> Option<Mat<f64>> {
+    let n = s.nrows();
+    let largest = (0..n).map(|i| s[(i, i)]).fold(0.0, f64::max);
+    let mut factor = s.to_owned();
+    let mut buffer = MemBuffer::new(cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default()));
+    let stack = MemStack::new(&mut buffer);
+    cholesky_in_place(factor.as_mut(), Default::default(), Par::Seq, stack, Default::default()).ok()?;
+    // A pivot near to rounding error means that the rest is noise: the eigendecomposition cuts it off cleanly.
+    let floor = (largest * f64::EPSILON * n as f64).sqrt();
+    if (0..n).any(|i| !(factor[(i, i)] > floor)) {
+        return None;
+    }
+    for j in 1..n {
+        factor.col_mut(j).iter_mut().take(j).for_each(|v| *v = 0.0);
+    }
+    Some(factor)
 }

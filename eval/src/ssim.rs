@@ -4,7 +4,7 @@
 //! range 255, biased (population) variances. Whole frames average the positions whose window lies inside, as
 //! scikit-image does with `gaussian_weights=True, use_sample_covariance=False`.
 
-use crate::{EvalError, Result, moments::size};
+use crate::{EvalError, Result};
 use image::{ImageBuffer, Rgb};
 use std::ops::Deref;
 
@@ -38,7 +38,7 @@ where
         });
     }
     if width.min(height) <= 2 * RADIUS {
-        return Err(size("SSIM", "the shorter side", width.min(height), 2 * RADIUS + 1));
+        return Err(EvalError::size("SSIM", "the shorter side", width.min(height), 2 * RADIUS + 1));
     }
     let planes = [a.pixels().map(|p| luma(p.0)).collect::<Vec<_>>(), b.pixels().map(|p| luma(p.0)).collect()];
     let map = map(&planes[0], &planes[1], &vec![true; width * height], width);

@@ -3,18 +3,16 @@
 use super::board::{Column, Coverage, Direction, JudgeReport, Leaderboard, Row};
 use super::index::{Index, IndexedEntry, IndexedJudge};
 use super::ranking::{self, Pair};
-use super::{Evidence, Options, SCHEMA_VERSION};
+use super::{Evidence, Options, SCHEMA_VERSION, distances};
 use crate::{
-    Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry, frechet_estimate,
-    frechet_title,
+    Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry,
 };
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// A column with its values by entry (in the index's order).
-struct Filled {
-    column: Column,
-    values: Vec<Option<Estimate>>,
+pub(super) struct Filled {
+    pub column: Column,
+    pub values: Vec<Option<Estimate>>,
 }
 
 /// Computes the ranked board.
@@ -46,8 +44,9 @@ pub fn leaderboard(evidence: &Evidence, options: &Options) -> Result<Leaderboard
         columns.extend(judge_columns(judge, preferences, &index, &bootstrap)?);
     }
     columns.extend(fidelity_column(&index, &bootstrap)?);
-    columns.extend(frechet_columns(&index, options.level, &mut notes)?);
+    columns.extend(distances::frechet(&index, options, &mut notes)?);
     columns.extend(cost_columns(&index));
+    columns.extend(distances::others(&index, options)?);
     // The ranking column stands first.
     let (primary_column, table) = match primary.map(|p| &judged[p]) {
         Some((judge, preferences)) => (format!("win_rate:{}", judge.id), preferences.table()),
@@ -101,7 +100,7 @@ fn primary_judge(index: &Index<'_>, options: &Options) -> Result<Option<usize>> 
     }
 }
 
-fn column(id: String, title: &str, unit: &str, direction: Direction, meaning: &str) -> Column {
+pub(super) fn column(id: String, title: &str, unit: &str, direction: Direction, meaning: &str) -> Column {
     Column { id, title: title.into(), unit: unit.into(), direction, meaning: meaning.into() }
 }
 
@@ -169,60 +168,6 @@ fn fidelity_column(index: &Index<'_>, bootstrap: &Bootstrap) -> Result<Option<Fi
         ),
         values: index.means(values.into_iter()).means(bootstrap, false)?,
     }))
-}
-
-fn frechet_columns(index: &Index<'_>, level: f64, notes: &mut Vec<String>) -> Result<Vec<Filled>> {
-    let mut filled = Vec::new();
-    for reference in &index.references {
-        let encoder = &reference.encoder;
-        let samples: Vec<(Vec<&[f32]>, Vec<usize>)> =
-            index.entries.iter().map(|entry| entry.features(encoder)).collect();
-        let values = samples
-            .par_iter()
-            .map(|(rows, clusters)| {
-                (rows.len() >= 2)
-                    .then(|| frechet_estimate(rows, clusters, &reference.rows, level))
-                    .transpose()
-            })
-            .collect::<Result<Vec<_>>>()?;
-        frechet_notes(encoder, &samples, reference.rows.first().map_or(0, Vec::len), notes);
-        filled.push(Filled {
-            column: column(
-                format!("fd:{encoder}"),
-                &frechet_title(encoder),
-                "",
-                Direction::Lower,
-                &format!(
-                    "Fréchet distance of {encoder} features from the {} reference images",
-                    reference.rows.len()
-                ),
-            ),
-            values,
-        });
-    }
-    Ok(filled)
-}
-
-fn frechet_notes(
-    encoder: &str,
-    samples: &[(Vec<&[f32]>, Vec<usize>)],
-    dimension: usize,
-    notes: &mut Vec<String>,
-) {
-    let counts: Vec<usize> = samples.iter().map(|(rows, _)| rows.len()).filter(|n| *n >= 2).collect();
-    let (Some(&least), Some(&most)) = (counts.iter().min(), counts.iter().max()) else { return };
-    let title = frechet_title(encoder);
-    if least < dimension {
-        notes.push(format!(
-            "{title} has {} images an entry for {dimension} features: the value is biased upwards; compare it only at equal numbers of images.",
-            if least == most { most.to_string() } else { format!("{least} to {most}") }
-        ));
-    }
-    if least != most {
-        notes.push(format!(
-            "{title}: entries have different numbers of images ({least} to {most}), and fewer images make it larger."
-        ));
-    }
 }
 
 fn cost_columns(index: &Index<'_>) -> Vec<Filled> {

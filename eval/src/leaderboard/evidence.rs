@@ -129,10 +129,24 @@ pub struct Options {
     pub primary_judge: Option<String>,
     /// A pair whose symmetrised probability is within this distance of 0.5 is a tie, in [0, 0.5).
     pub tie_margin: f64,
+    /// Distances between the creatives and the reference images, where there are features of both.
+    pub distances: Vec<Distance>,
+}
+
+/// A way to compare two sets of features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distance {
+    /// [`crate::frechet_estimate`].
+    Frechet,
+    /// [`crate::distribution::kid`].
+    Kernel,
+    /// [`crate::distribution::manifolds`]: precision and recall with k = 3, density and coverage with k = 5.
+    Manifolds,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, resamples: 10_000, level: 0.95, primary_judge: None, tie_margin: 1e-6 }
+        Self { seed: 0, resamples: 10_000, level: 0.95, primary_judge: None, tie_margin: 1e-6, distances: vec![Distance::Frechet] }
     }
 }

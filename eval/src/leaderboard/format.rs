@@ -14,7 +14,7 @@ pub fn number(column: &Column, value: f64) -> String {
         ("bytes", _) => format!("{:.0} MiB", value / (1024.0 * 1024.0)),
         ("s", _) if value < 1.0 => format!("{value:.3}"),
         ("log-odds", _) => format!("{value:+.2}"),
-        (_, id) if id.starts_with("fd:") => significant(value),
+        (_, id) if id.starts_with("fd:") || id.starts_with("kd:") => significant(value),
         _ => format!("{value:.3}"),
     }
 }

@@ -191,12 +191,7 @@ fn check_item(item: &Item, entry: &str, references: &[&ReferenceFeatures]) -> Re
         check_finite(row, &place, encoder)?;
         let reference = references.iter().find(|r| r.encoder == *encoder).and_then(|r| r.rows.first());
         if let Some(want) = reference.map(Vec::len).filter(|want| *want != row.len()) {
-            return Err(crate::moments::size(
-                &place,
-                &format!("the {encoder} feature vector"),
-                row.len(),
-                want,
-            ));
+            return Err(EvalError::size(&place, &format!("the {encoder} feature vector"), row.len(), want));
         }
     }
     Ok(())
@@ -211,7 +206,7 @@ fn check_reference(reference: &ReferenceFeatures) -> Result<()> {
     for (at, row) in reference.rows.iter().enumerate() {
         let place = format!("{name}, row {at}");
         if row.len() != want {
-            return Err(crate::moments::size(&place, "the feature vector", row.len(), want));
+            return Err(EvalError::size(&place, "the feature vector", row.len(), want));
         }
         check_finite(row, &place, &reference.encoder)?;
     }

@@ -6,8 +6,8 @@ use super::{OptimizerBoard, format};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// Renders the ranking for a terminal of `width` columns (at least 60), with the interval below each number; the best
-/// value of a column is bold and the entries that may be first are green when `colour` is on. Strengths are left out
-/// (they say again what the win rate says), and so are, from the right, columns that do not fit; the last line names them.
+/// value of a column is bold and the entries that may be first are green when `colour` is on. Columns that do not fit go
+/// into further tables below. Strengths are left out: they say again what the win rate says.
 pub fn to_table(board: &Leaderboard, width: u16, colour: bool) -> String {
     let texts = [format::caption(board)].into_iter().chain(format::judges(board));
     let texts = texts.chain(board.notes.iter().map(|note| std::format!("Note: {note}")));
@@ -27,29 +27,34 @@ fn page(
     width: u16,
     colour: bool,
 ) -> String {
-    let mut columns: Vec<&Column> = grid.columns.iter().filter(|c| !c.id.starts_with("strength:")).collect();
+    let columns: Vec<&Column> = grid.columns.iter().filter(|c| !c.id.starts_with("strength:")).collect();
     let width = width.max(60);
-    let mut hidden = Vec::new();
-    while columns.len() > 1 && widest(&build(grid, &columns, None, false)) > usize::from(width) {
-        hidden.extend(columns.pop().map(|c| c.title.as_str()));
-    }
-    let table = build(grid, &columns, Some(width), colour);
-    let mut out = std::format!("{title}\n\n");
-    table.lines().for_each(|line| {
-        out.push_str(line.trim_end());
+    let mut out = std::format!("{title}\n");
+    for columns in split(grid, &columns, usize::from(width)) {
         out.push('\n');
-    });
+        build(grid, columns, Some(width), colour).lines().for_each(|line| {
+            out.push_str(line.trim_end());
+            out.push('\n');
+        });
+    }
     out.push('\n');
     texts.for_each(|text| wrap(&mut out, &text, usize::from(width)));
-    if !hidden.is_empty() {
-        hidden.reverse();
-        wrap(
-            &mut out,
-            &std::format!("Not shown for want of room: {}.", hidden.join(", ")),
-            usize::from(width),
-        );
-    }
     out
+}
+
+/// Runs of columns that fit side by side, at least one column each.
+fn split<'a, 'b>(grid: &Grid<'_>, columns: &'b [&'a Column], width: usize) -> Vec<&'b [&'a Column]> {
+    let mut runs = Vec::new();
+    let mut rest = columns;
+    loop {
+        let fits = (1..=rest.len()).rev().find(|n| widest(&build(grid, &rest[..*n], None, false)) <= width);
+        let (run, after) = rest.split_at(fits.unwrap_or(rest.len().min(1)));
+        runs.push(run);
+        if after.is_empty() {
+            return runs;
+        }
+        rest = after;
+    }
 }
 
 /// One rule, under the head, so that all columns of the default suite fit in 100.

@@ -54,7 +54,7 @@ impl Moments {
     /// [`EvalError::SizeMismatch`] when the vectors' lengths differ.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if self.sum.len() != other.sum.len() {
-            return Err(size("moments to merge", "vector", other.sum.len(), self.sum.len()));
+            return Err(EvalError::size("moments to merge", "vector", other.sum.len(), self.sum.len()));
         }
         self.n += other.n;
         self.sum.iter_mut().zip(&other.sum).for_each(|(a, b)| *a += b);
@@ -94,24 +94,21 @@ impl Moments {
 }
 
 /// Rows as an n x d matrix in f64, checked.
-pub(crate) fn matrix<R: AsRef<[f32]>>(rows: &[R], dimension: usize, place: &str) -> Result<Mat<f64>> {
+pub(super) fn matrix<R: AsRef<[f32]>>(rows: &[R], dimension: usize, place: &str) -> Result<Mat<f64>> {
+    check(rows, dimension, place)?;
+    Ok(Mat::from_fn(rows.len(), dimension, |i, j| f64::from(rows[i].as_ref()[j])))
+}
+
+/// Refuses rows of another length than `dimension`, NaN and infinities, by the row's number.
+pub(super) fn check<R: AsRef<[f32]>>(rows: &[R], dimension: usize, place: &str) -> Result<()> {
     for (index, row) in rows.iter().map(AsRef::as_ref).enumerate() {
         if row.len() != dimension {
-            return Err(size(&format!("{place}, row {index}"), "vector", row.len(), dimension));
+            return Err(EvalError::size(&format!("{place}, row {index}"), "vector", row.len(), dimension));
         }
         if let Some(value) = row.iter().find(|v| !v.is_finite()) {
             let place = format!("{place}, row {index}");
             return Err(EvalError::NotFinite { place, metric: "feature".into(), value: f64::from(*value) });
         }
     }
-    Ok(Mat::from_fn(rows.len(), dimension, |i, j| f64::from(rows[i].as_ref()[j])))
-}
-
-pub(crate) fn size(place: &str, what: &str, got: usize, want: usize) -> EvalError {
-    EvalError::SizeMismatch {
-        place: place.into(),
-        what: what.into(),
-        got: got.to_string(),
-        want: want.to_string(),
-    }
+    Ok(())
 }
