@@ -21,7 +21,8 @@ pub use board::{
 };
 pub use build::leaderboard;
 pub use evidence::{
-    Comparison, Distance, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options, ReferenceFeatures, Score,
+    Comparison, Distance, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options, ReferenceFeatures,
+    Score,
 };
 pub use markdown::{optimizers_to_markdown, to_markdown};
 pub use optimizers::{OptimizerBoard, OptimizerEvidence, OptimizerRow, optimizers};

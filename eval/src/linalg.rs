@@ -53,7 +53,7 @@ pub fn cholesky(s: MatRef<'_, f64>) -> Option<Mat<f64>> {
     cholesky_in_place(factor.as_mut(), Default::default(), Par::Seq, stack, Default::default()).ok()?;
     // A pivot near to rounding error means that the rest is noise: the eigendecomposition cuts it off cleanly.
     let floor = (largest * f64::EPSILON * n as f64).sqrt();
-    if (0..n).any(|i| !(factor[(i, i)] > floor)) {
+    if (0..n).any(|i| factor[(i, i)].is_nan() || factor[(i, i)] <= floor) {
         return None;
     }
     for j in 1..n {

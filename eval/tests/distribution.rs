@@ -197,8 +197,8 @@ fn intervals_are_the_jackknifes_of_a_computation_without_each_product() {
 
 #[test]
 fn a_large_samples_influences_give_the_interval_of_leaving_each_product_out() {
-    let (x, y) = (features(600, 6, 1, 1.1, 0.25), features(500, 6, 2, 1.0, 0.0));
-    let clusters = clustered(600);
+    let (x, y) = (features(300, 5, 1, 1.1, 0.25), features(200, 5, 2, 1.0, 0.0));
+    let clusters = clustered(300);
     let got = frechet_estimate(&x, &clusters, &y, 0.95).unwrap();
     assert!(relative(got.value, frechet_from_rows(&x, &y).unwrap()) < 1e-9);
     let without = brute(&x, &clusters, |x, _| frechet_from_rows(x, &y).unwrap());

@@ -8,6 +8,7 @@
 //! see the same prompts, and the comparison between entries is paired.
 
 mod artifacts;
+mod embed;
 mod error;
 mod evidence;
 mod generate;
@@ -26,6 +27,7 @@ mod shard;
 mod shard_run;
 
 pub use artifacts::{Artifact, artifacts};
+pub use embed::{EmbedJob, Embedded, embed};
 pub use error::BenchError;
 pub use merge::{MergeOptions, MergeOutcome, MergedShard, merge};
 pub use plugins::{Identity, Installed, OpenComponent, Plugins};
@@ -251,7 +253,7 @@ impl<'a> Bench<'a> {
                 self.judge(judge, broken)?;
             }
         }
-        if suite.wants(Metric::FrechetDistance) {
+        if suite.compares_features() {
             self.embed(broken)?;
         }
         Ok(())

@@ -12,6 +12,7 @@ mod record;
 
 use crate::bench::BenchError;
 use adeval_sdk::Placement;
+pub(crate) use files::sharded;
 pub use files::{encode_png, write_whole};
 pub(crate) use listing::read_json;
 pub use listing::{Run, RunSummary, list, open_manifest, open_read};

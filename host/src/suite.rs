@@ -6,6 +6,7 @@ mod names;
 mod steps;
 
 use crate::bench::BenchError;
+use adeval_eval::leaderboard::Distance;
 pub use bandit::{Bandit, Optimizer};
 pub use locate::find_default;
 pub use names::nearest;
@@ -107,6 +108,10 @@ pub enum Metric {
     ProductFidelity,
     /// Frechet distance between the features of the creatives and of the reference scenes.
     FrechetDistance,
+    /// Kernel distance (KID's) between the same features.
+    KernelDistance,
+    /// Precision, recall, density and coverage of the same features.
+    PrecisionRecall,
 }
 
 fn default_size() -> [u32; 2] {
@@ -122,7 +127,14 @@ fn default_resamples() -> u32 {
     10_000
 }
 fn all_metrics() -> Vec<Metric> {
-    vec![Metric::WinRate, Metric::PredictedCtr, Metric::ProductFidelity, Metric::FrechetDistance]
+    vec![
+        Metric::WinRate,
+        Metric::PredictedCtr,
+        Metric::ProductFidelity,
+        Metric::FrechetDistance,
+        Metric::KernelDistance,
+        Metric::PrecisionRecall,
+    ]
 }
 
 impl Suite {
@@ -162,7 +174,7 @@ impl Suite {
 
     /// Whether creatives are compared with a reference set.
     pub fn has_distribution(&self) -> bool {
-        self.wants(Metric::FrechetDistance) && self.embedder.is_some() && self.reference.is_some()
+        self.compares_features() && self.embedder.is_some() && self.reference.is_some()
     }
 
     /// The suite's JSON schema.
@@ -243,6 +255,21 @@ impl Suite {
         self.metrics_have_what_they_need()
     }
 
+    /// The distances between sets of features that the suite wants.
+    pub fn distances(&self) -> Vec<Distance> {
+        let known = [
+            (Metric::FrechetDistance, Distance::Frechet),
+            (Metric::KernelDistance, Distance::Kernel),
+            (Metric::PrecisionRecall, Distance::Manifolds),
+        ];
+        known.into_iter().filter(|(metric, _)| self.wants(*metric)).map(|(_, distance)| distance).collect()
+    }
+
+    /// Whether features of creatives and references are needed.
+    pub fn compares_features(&self) -> bool {
+        !self.distances().is_empty()
+    }
+
     fn metrics_have_what_they_need(&self) -> Result<(), String> {
         if self.entries.is_empty() {
             return Ok(());
@@ -254,9 +281,9 @@ impl Suite {
                     .into(),
             );
         }
-        if self.wants(Metric::FrechetDistance) && (self.embedder.is_none() || self.reference.is_none()) {
+        if self.compares_features() && (self.embedder.is_none() || self.reference.is_none()) {
             return Err(
-                "the metric frechet-distance needs an [embedder] and a [reference]; add both or list other metrics"
+                "the metrics frechet-distance, kernel-distance and precision-recall need an [embedder] and a [reference]; add both or list other metrics"
                     .into(),
             );
         }

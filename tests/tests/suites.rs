@@ -116,7 +116,7 @@ fn metrics_without_what_they_need_are_refused() {
     let no_judge = good().text().replace("[[judge]]\nid = \"eye\"\nplugin = \"brightness\"\n", "");
     refused(no_judge, &["need a [[judge]]"]);
     let frechet = good().set("metrics", r#"["frechet-distance"]"#);
-    refused(frechet.text(), &["needs an [embedder] and a [reference]"]);
+    refused(frechet.text(), &["need an [embedder] and a [reference]"]);
     let nowhere = frechet.table("[embedder]\nplugin = \"mean-colour\"\n[reference]\npath = \"nowhere\"");
     refused(nowhere.text(), &["nowhere", "reference set"]);
 }

@@ -4,9 +4,7 @@ use super::board::{Column, Coverage, Direction, JudgeReport, Leaderboard, Row};
 use super::index::{Index, IndexedEntry, IndexedJudge};
 use super::ranking::{self, Pair};
 use super::{Evidence, Options, SCHEMA_VERSION, distances};
-use crate::{
-    Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry,
-};
+use crate::{Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry};
 use std::collections::BTreeMap;
 
 /// A column with its values by entry (in the index's order).

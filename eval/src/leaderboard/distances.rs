@@ -82,10 +82,30 @@ fn kernel(reference: &ReferenceFeatures, samples: &[Sample<'_>], level: f64) -> 
 /// Titles, ids and meanings of the columns, and what they show.
 type Part = (&'static str, usize, fn(&Manifolds) -> Estimate, &'static str);
 const PARTS: [Part; 4] = [
-    ("Precision", PRECISION_NEIGHBOURS, |m| m.precision, "Share of the creatives that look like a reference image"),
-    ("Recall", PRECISION_NEIGHBOURS, |m| m.recall, "Share of the reference images that a creative looks like"),
-    ("Density", DENSITY_NEIGHBOURS, |m| m.density, "Reference images that a creative lies near to, over k; 1 is expected"),
-    ("Coverage", DENSITY_NEIGHBOURS, |m| m.coverage, "Share of the reference images that have a creative near to them"),
+    (
+        "Precision",
+        PRECISION_NEIGHBOURS,
+        |m| m.precision,
+        "Share of the creatives that look like a reference image",
+    ),
+    (
+        "Recall",
+        PRECISION_NEIGHBOURS,
+        |m| m.recall,
+        "Share of the reference images that a creative looks like",
+    ),
+    (
+        "Density",
+        DENSITY_NEIGHBOURS,
+        |m| m.density,
+        "Reference images that a creative lies near to, over k; 1 is expected",
+    ),
+    (
+        "Coverage",
+        DENSITY_NEIGHBOURS,
+        |m| m.coverage,
+        "Share of the reference images that have a creative near to them",
+    ),
 ];
 
 fn manifold(reference: &ReferenceFeatures, samples: &[Sample<'_>], level: f64) -> Result<Vec<Filled>> {

@@ -147,6 +147,13 @@ pub enum Distance {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, resamples: 10_000, level: 0.95, primary_judge: None, tie_margin: 1e-6, distances: vec![Distance::Frechet] }
+        Self {
+            seed: 0,
+            resamples: 10_000,
+            level: 0.95,
+            primary_judge: None,
+            tie_margin: 1e-6,
+            distances: vec![Distance::Frechet],
+        }
     }
 }

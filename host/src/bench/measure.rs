@@ -251,7 +251,7 @@ fn ask(client: &RewardClient, asked: &[&Asked], cx: &CallContext<'_>) -> Answers
     Ok(answers.collect())
 }
 
-fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
+pub(super) fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
     let bytes = std::fs::read(path)
         .map_err(|e| PluginError::new(ErrorKind::Io, format!("{} cannot be read: {e}", path.display())))?;
     decode_rgb(&bytes, path).map_err(PluginError::invalid_request)

@@ -183,6 +183,7 @@ impl<'a> Plan<'a> {
             resamples: self.suite.resamples,
             level: self.suite.level,
             primary_judge: self.cast.judges.first().map(|j| j.judge.id.clone()),
+            distances: self.suite.distances(),
             ..Options::default()
         }
     }

@@ -1,13 +1,18 @@
-//! `adeval eval`: from a team's own logs to numbers with intervals.
+//! `adeval eval`: from a team's own logs and pictures to numbers with intervals.
 
 mod compare;
+mod features;
+mod fid;
 mod ope;
 mod pairs;
 mod ranking;
+mod set;
 pub(super) mod source;
 pub(super) mod text;
 
 pub use compare::CompareResult;
+pub use features::FeaturesResult;
+pub use fid::FidResult;
 pub use ope::OpeResult;
 pub use pairs::PairsResult;
 pub use ranking::RankingResult;
@@ -19,6 +24,10 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub enum EvalCommand {
+    /// How near are two sets of pictures? FID or another encoder's Fréchet distance, kernel distance, precision and recall.
+    Fid(fid::FidArgs),
+    /// Features of pictures, in a file that this program and Python read.
+    Features(features::FeaturesArgs),
     /// How good is a reward model? Its answers about pairs of creatives against the clicks that these got.
     Pairs(pairs::PairsArgs),
     /// What would another policy have earned? Off-policy value from a log with propensities, and which policy to ship.
@@ -31,6 +40,8 @@ pub enum EvalCommand {
 
 pub fn run(command: &EvalCommand, session: Session) -> Result<Finish, Stop> {
     match command {
+        EvalCommand::Fid(args) => fid::run(args, session),
+        EvalCommand::Features(args) => features::run(args, session),
         EvalCommand::Pairs(args) => pairs::run(args, session),
         EvalCommand::Ope(args) => ope::run(args, session),
         EvalCommand::Compare(args) => compare::run(args, session),

@@ -1,7 +1,7 @@
 //! `adeval schema`: the shapes of files, for editors and for other programs.
 
 use super::data::{CheckedFile, ImportResult, SplitManifest};
-use super::eval::{CompareResult, OpeResult, PairsResult, RankingResult};
+use super::eval::{CompareResult, FeaturesResult, FidResult, OpeResult, PairsResult, RankingResult};
 use super::exit::{Finish, Stop};
 use super::output;
 use super::power::PowerResult;
@@ -46,6 +46,10 @@ enum Document {
     EvalRanking,
     /// What `adeval eval compare --json` prints.
     EvalCompare,
+    /// What `adeval eval fid --json` prints.
+    EvalFid,
+    /// What `adeval eval features --json` prints.
+    EvalFeatures,
     /// What `adeval power --json` prints.
     Power,
     /// What `adeval data import --json` prints.
@@ -77,6 +81,8 @@ fn schema(of: Document) -> serde_json::Value {
         Document::DataCheck => schema_for!(CheckedFile).to_value(),
         Document::DataSplit => schema_for!(SplitManifest).to_value(),
         Document::EvalCompare => schema_for!(CompareResult).to_value(),
+        Document::EvalFid => schema_for!(FidResult).to_value(),
+        Document::EvalFeatures => schema_for!(FeaturesResult).to_value(),
         Document::Power => schema_for!(PowerResult).to_value(),
     }
 }
