@@ -24,8 +24,9 @@ fn the_real_plugins_end_in_a_board_of_the_published_schema() {
         );
         room.write(&format!("scenes/t{k}.png"), pictures::cut_out(k));
     }
+    let metrics = ["win-rate", "predicted-ctr", "product-fidelity", "frechet-distance", "kernel-distance"];
     let suite = Suite::new("real")
-        .set("metrics", r#"["win-rate", "predicted-ctr", "product-fidelity", "frechet-distance"]"#)
+        .set("metrics", &format!("{metrics:?}"))
         .entry_with_prompt("scene", "template-prompt", "scene-background", "")
         .entry_with_prompt("blurred", "template-prompt", "scene-background", "")
         .judge("heuristic-reward")
@@ -47,7 +48,9 @@ fn the_real_plugins_end_in_a_board_of_the_published_schema() {
     let value = |id: &str| cells[id]["value"].as_f64().unwrap_or_else(|| panic!("no {id} in {cells}"));
     assert!((0.0..=1.0).contains(&value("win_rate:eye")) && value("predicted_ctr:eye") > 0.0);
     assert!(value("product_fidelity") > 0.5);
-    assert!(cells.as_object().unwrap().keys().any(|id| id.starts_with("fd:")), "{cells}");
+    for id in ["fd:", "kd:"] {
+        assert!(cells.as_object().unwrap().keys().any(|key| key.starts_with(id)), "{id}: {cells}");
+    }
     assert!(
         run.result()["costs"]["scene"]["cost"]["peak_memory_bytes"].as_u64().is_some_and(|b| b > 1 << 20)
     );

@@ -1,7 +1,7 @@
 //! Features of pictures outside a suite, as a bench would compute them, with a cache on disk.
 
 use super::generate::{batches, cloned};
-use super::keys::key;
+use super::keys::{key, weights_hash};
 use super::measure::{EMBED_BATCH, load_rgb};
 use super::plan::PlannedComponent;
 use super::pump::{Caller, Clock, Done, Opener, pump};
@@ -60,7 +60,8 @@ pub fn embed(job: &EmbedJob, services: &Services<'_>) -> Result<Option<Embedded>
     let open = opened.map_err(failed)?;
     let client = EmbedderClient::new(open.endpoint());
     let encoder = client.describe(&CallContext::new(&Caller(services))).map_err(failed)?;
-    let cache = job.cache.as_deref().map(|folder| Cache { folder, fingerprint: &usage.fingerprint });
+    let fingerprint = fingerprint(&planned)?;
+    let cache = job.cache.as_deref().map(|folder| Cache { folder, fingerprint: &fingerprint });
     let mut features: Vec<Option<Result<Vec<f32>, PluginError>>> = vec![None; job.images.len()];
     let mut missing = Vec::new();
     for (at, path) in job.images.iter().enumerate() {
@@ -92,7 +93,17 @@ pub fn embed(job: &EmbedJob, services: &Services<'_>) -> Result<Option<Embedded>
         return Ok(None);
     }
     let features = features.into_iter().flatten().collect();
-    Ok(Some(Embedded { encoder, fingerprint: usage.fingerprint.clone(), features, cached }))
+    Ok(Some(Embedded { encoder, fingerprint, features, cached }))
+}
+
+/// The component's fingerprint and the contents of the files that its parameters name: a path may hold other weights tomorrow.
+fn fingerprint(planned: &PlannedComponent) -> Result<String, BenchError> {
+    let mut parts = vec![planned.usage.fingerprint.clone()];
+    for value in planned.usage.parameters.as_object().into_iter().flat_map(|parameters| parameters.values()) {
+        let Some(path) = value.as_str().map(Path::new).filter(|path| path.exists()) else { continue };
+        parts.push(weights_hash(path).map_err(BenchError::read(path))?);
+    }
+    Ok(key(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
 /// Number of a picture, its file, and its place in the cache.

@@ -7,7 +7,7 @@ mod support;
 
 use adeval_models::decoder::Pass;
 use adeval_models::language::{Message, Rendering};
-use adeval_models::llava::LoadOptions;
+use adeval_models::llava::{Llava, LoadOptions};
 use adeval_models::llava::reward::{
     Judgement, LlavaReward, Orders, Pair, Question, Questions, Subject, side_by_side,
 };
@@ -130,4 +130,14 @@ fn a_model_without_heads_is_told_to_be_a_base_model() {
     let error =
         adeval_models::llava::reward::Heads::new(&other, &other).expect_err("three classes").to_string();
     assert!(error.contains("score.weight has shape [3, 32], expected [2, 32]"), "{error}");
+}
+
+#[test]
+fn a_model_with_heads_is_told_to_be_a_reward_model_where_words_are_wanted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Branch::read("original").write(folder.path(), Layout::Original, |_| true, &HEADS);
+    let error = Llava::load(folder.path(), &LoadOptions::default()).err().expect("heads").to_string();
+    for word in ["this is a reward model", "score.weight and sku_ctr_linear_fc.0.weight", "prompt model"] {
+        assert!(error.contains(word), "{word}: {error}");
+    }
 }

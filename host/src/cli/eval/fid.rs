@@ -1,7 +1,7 @@
 //! `adeval eval fid`: how near two sets of pictures are.
 
+use super::super::Session;
 use super::super::exit::{Finish, Stop};
-use super::super::{Session, output};
 use super::set::{EmbedArgs, Failed, Set, Sets};
 use super::{source, text};
 use adeval_eval::distribution::{

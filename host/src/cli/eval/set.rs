@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How pictures become features.
 #[derive(Debug, Clone, clap::Args)]
@@ -84,12 +84,13 @@ impl Set {
 pub struct Sets<'a> {
     args: &'a EmbedArgs,
     session: Session,
-    installed: OnceCell<Installed>,
+    /// The plugins, and the user's wish to stop.
+    opened: OnceCell<(Installed, &'static AtomicBool)>,
 }
 
 impl<'a> Sets<'a> {
     pub fn new(args: &'a EmbedArgs, session: Session) -> Self {
-        Self { args, session, installed: OnceCell::new() }
+        Self { args, session, opened: OnceCell::new() }
     }
 
     /// The features of a folder's pictures, or of a file.
@@ -111,14 +112,7 @@ impl<'a> Sets<'a> {
         if found.is_empty() {
             return Err(Stop::new(format!("{} holds no PNG, JPEG or WebP pictures", folder.display())));
         }
-        let cancel = interrupt::listen()?;
-        let installed = match self.installed.get() {
-            Some(installed) => installed,
-            None => {
-                let opened = self.args.plugins.open(cancel)?;
-                self.installed.get_or_init(|| opened)
-            }
-        };
+        let (installed, cancel) = self.opened()?;
         let report = Report::new(self.session.quiet);
         let matting = CutOutNetwork::default();
         let services = Services { plugins: installed, matting: &matting, progress: &report, cancel };
@@ -161,6 +155,18 @@ impl<'a> Sets<'a> {
         };
         let file = FeatureFile { about, rows };
         Ok(Set { source: folder.to_owned(), file, failed, cached: embedded.cached })
+    }
+
+    fn opened(&self) -> Result<(&Installed, &'static AtomicBool), Stop> {
+        if self.opened.get().is_none() {
+            let cancel = interrupt::listen()?;
+            let installed = self.args.plugins.open(cancel)?;
+            let _ = self.opened.set((installed, cancel));
+        }
+        self.opened
+            .get()
+            .map(|(installed, cancel)| (installed, *cancel))
+            .ok_or_else(|| Stop::new("the plugins were not opened; please report this"))
     }
 
     fn cache(&self) -> Option<PathBuf> {

@@ -11,6 +11,7 @@ use super::features::Features;
 use super::grid::Extent;
 use super::image::LlavaImageProcessor;
 use super::prompt::LlavaPrompt;
+use super::reward::Heads;
 use crate::decoder::{Architecture, Decoder, Pass};
 use crate::language::{ChatTemplate, Conversation, LanguageTokenizer, Message, Rendering};
 use crate::tensors::{Source, Weights};
@@ -50,9 +51,9 @@ impl Llava {
     ///
     /// # Errors
     /// Messages name file, key and what to do: for a language model without pictures, a missing tower or tokenizer, a
-    /// vocabulary that does not fit the embedding, missing, unexpected and misshapen tensors.
+    /// vocabulary that does not fit the embedding, a reward model, missing, unexpected and misshapen tensors.
     pub fn load(dir: &Path, options: &LoadOptions) -> Result<Self> {
-        let (llava, ()) = Self::load_with(dir, options, true, |_, _| Ok(()))?;
+        let (llava, ()) = Self::load_with(dir, options, true, |root, _| Heads::refuse(root))?;
         Ok(llava)
     }
 

@@ -79,6 +79,21 @@ impl Heads {
         Self::new(head(SIDE)?.weight(), head(POINT)?.weight())
     }
 
+    /// Refuses a checkpoint that has them where a model is wanted that speaks.
+    pub(in crate::llava) fn refuse(root: &Weights) -> Result<()> {
+        let has = |name: &str| root.has(&format!("{name}.weight"));
+        if !(has(SIDE) && has(POINT)) {
+            return Ok(());
+        }
+        Err(ModelError::Unfit {
+            label: root.label().to_owned(),
+            reason: format!(
+                "this is a reward model: it has {SIDE}.weight and {POINT}.weight, with which it judges creatives, and it was \
+                 trained to write nothing; load it as a reward model, or name the checkpoint of a prompt model"
+            ),
+        })
+    }
+
     /// Scores of the sides and rates, (rows, 2) each, for last hidden states (rows, hidden). Differentiable.
     ///
     /// # Errors
