@@ -7,10 +7,10 @@ mod support;
 
 use adeval_models::decoder::Pass;
 use adeval_models::language::{Message, Rendering};
-use adeval_models::llava::{Llava, LoadOptions};
 use adeval_models::llava::reward::{
     Judgement, LlavaReward, Orders, Pair, Question, Questions, Subject, side_by_side,
 };
+use adeval_models::llava::{Llava, LoadOptions};
 use candle_core::{Device, Tensor};
 use image::{Rgb, RgbImage};
 
