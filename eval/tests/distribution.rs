@@ -1,6 +1,8 @@
 //! Distances between sets of features against torch-fidelity, prdc and a written-out CMMD
 //! (`fixtures/scripts/goldens_distribution.py`), and their intervals against brute force.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failing test")]
+
 use adeval_eval::distribution::{ClassSums, cmmd, frechet_infinity, inception_score, kid, manifolds};
 use adeval_eval::{
     Estimate, EvalError, Method, Moments, frechet_estimate, frechet_from_moments, frechet_from_rows,
@@ -267,6 +269,9 @@ fn fd_infinity_takes_off_the_bias_of_few_images() {
     assert!(plain.low.unwrap() > 0.0);
 }
 
+/// Whether two sets can be compared.
+type Metric<'a> = &'a dyn Fn(&Rows, &Rows) -> Result<(), EvalError>;
+
 #[test]
 fn bad_features_are_refused_by_name() {
     let x = features(6, 4, 1, 1.0, 0.0);
@@ -274,7 +279,7 @@ fn bad_features_are_refused_by_name() {
     let mut hole = x.clone();
     hole[3][1] = f32::NAN;
     let narrow = features(6, 3, 1, 1.0, 0.0);
-    let metrics: [&dyn Fn(&Rows, &Rows) -> Result<(), EvalError>; 5] = [
+    let metrics: [Metric<'_>; 5] = [
         &|a, b| kid(a, &alone, b, 0.95).map(|_| ()),
         &|a, b| cmmd(a, &alone, b, 0.95).map(|_| ()),
         &|a, b| manifolds(a, &alone, b, 3, 0.95).map(|_| ()),

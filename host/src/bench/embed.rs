@@ -45,7 +45,8 @@ pub struct Embedded {
 /// When the embedder is not found or cannot be opened, and when the cache cannot be written.
 pub fn embed(job: &EmbedJob, services: &Services<'_>) -> Result<Option<Embedded>, BenchError> {
     let suite = Suite::of_entries("features", Path::new("."), Vec::new());
-    let planned = PlannedComponent::new(&suite, Kind::ImageEmbedder, "embedder".into(), &job.embedder, services)?;
+    let planned =
+        PlannedComponent::new(&suite, Kind::ImageEmbedder, "embedder".into(), &job.embedder, services)?;
     planned.caveat().into_iter().for_each(|note| services.progress.warn(&note));
     let failed = |error: PluginError| BenchError::Plugin { user: "embedder".into(), error };
     let usage = &planned.usage;
