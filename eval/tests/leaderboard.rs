@@ -261,7 +261,7 @@ fn ten_thousand_resamples_are_quick() {
 
 #[test]
 fn fid_is_the_name_of_one_encoder_only() {
-    use adeval_eval::frechet_title;
+    use adeval_eval::distribution::frechet_title;
     use adeval_sdk::EncoderInfo;
     assert_eq!(frechet_title(EncoderInfo::FID), "FID");
     assert_eq!(frechet_title(EncoderInfo::CLEAN_FID), "Clean-FID");
