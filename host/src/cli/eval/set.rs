@@ -4,8 +4,8 @@ use super::super::exit::Stop;
 use super::super::open::PluginArgs;
 use super::super::progress::Report;
 use super::super::{Session, interrupt, output};
-use crate::bench::{EmbedJob, Installed, Services, embed};
-use crate::features::{About, FeatureFile, Grouping, pictures};
+use crate::bench::{EmbedJob, Embedded, Installed, Services, embed};
+use crate::features::{About, FeatureFile, Grouping, Picture, pictures};
 use crate::products::CutOutNetwork;
 use crate::suite::Component;
 use serde::{Deserialize, Serialize};
@@ -131,30 +131,7 @@ impl<'a> Sets<'a> {
         let Some(embedded) = embedded.filter(|_| !cancel.load(Ordering::Relaxed)) else {
             return Err(Stop::interrupted("stopped; features that were computed are kept"));
         };
-        let (mut images, mut products, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-        let mut failed = Vec::new();
-        for (picture, features) in found.into_iter().zip(embedded.features) {
-            match features {
-                Ok(row) => {
-                    images.push(picture.name);
-                    products.push(picture.product);
-                    rows.push(row);
-                }
-                Err(error) => {
-                    output::warn(&format!("{}: {error}; it is left out", picture.name));
-                    failed.push(Failed { image: picture.name, reason: error.to_string() });
-                }
-            }
-        }
-        let about = About {
-            encoder: embedded.encoder.name,
-            preprocessing: embedded.encoder.preprocessing,
-            fingerprint: embedded.fingerprint,
-            images,
-            products,
-        };
-        let file = FeatureFile { about, rows };
-        Ok(Set { source: folder.to_owned(), file, failed, cached: embedded.cached })
+        Ok(set(folder, found, embedded))
     }
 
     fn opened(&self) -> Result<(&Installed, &'static AtomicBool), Stop> {
@@ -177,4 +154,30 @@ impl<'a> Sets<'a> {
         let users = || folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
         self.args.cache.clone().or_else(|| users().map(|cache| cache.join("adeval/features")))
     }
+}
+
+/// The pictures that have features, and those that have none.
+fn set(folder: &Path, pictures: Vec<Picture>, embedded: Embedded) -> Set {
+    let mut about = About {
+        encoder: embedded.encoder.name,
+        preprocessing: embedded.encoder.preprocessing,
+        fingerprint: embedded.fingerprint,
+        images: Vec::new(),
+        products: Vec::new(),
+    };
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    for (picture, features) in pictures.into_iter().zip(embedded.features) {
+        match features {
+            Ok(row) => {
+                about.images.push(picture.name);
+                about.products.push(picture.product);
+                rows.push(row);
+            }
+            Err(error) => {
+                output::warn(&format!("{}: {error}; it is left out", picture.name));
+                failed.push(Failed { image: picture.name, reason: error.to_string() });
+            }
+        }
+    }
+    Set { source: folder.to_owned(), file: FeatureFile { about, rows }, failed, cached: embedded.cached }
 }
