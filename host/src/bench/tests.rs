@@ -2,6 +2,7 @@ use super::*;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+mod shards;
 pub(crate) mod toys;
 use toys::{NoMatting, Toys};
 

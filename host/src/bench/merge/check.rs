@@ -105,38 +105,38 @@ impl Described {
 
     /// Whether it is a part of what the first one is a part of.
     fn fits(&self, first: &Self) -> Result<(), BenchError> {
-        let (mine, others) = (&self.manifest, &first.manifest);
+        self.difference(first).map_or(Ok(()), |reason| Err(self.wrong(reason)))
+    }
+
+    /// What keeps it from being merged with the first one, and the mend.
+    fn difference(&self, first: &Self) -> Option<String> {
+        let (mine, others, other) = (&self.manifest, &first.manifest, first.dir.display());
         let program = env!("CARGO_PKG_VERSION");
+        let again = |what: &str| Some(format!("it {what} than {other}; run it again with the same"));
         if mine.adeval_version != program {
-            return Err(self.wrong(format!(
-                "it was run by adeval {}, and this is {program}; merge with the version that ran the shards",
-                mine.adeval_version
-            )));
-        }
-        let differs = if mine.suite_text != others.suite_text {
-            "is of another suite, or another version of its file,"
+            let version = &mine.adeval_version;
+            Some(format!(
+                "it was run by adeval {version}, and this is {program}; merge with the version that ran the shards"
+            ))
+        } else if mine.suite_text != others.suite_text {
+            again("is of another suite, or another version of its file,")
         } else if self.shard.count != first.shard.count {
-            return Err(self.wrong(format!(
-                "it is shard {}, and {} is {}; run all shards with the same number",
-                self.shard,
-                first.dir.display(),
-                first.shard
-            )));
+            let (shard, other_shard) = (self.shard, first.shard);
+            Some(format!(
+                "it is shard {shard}, and {other} is {other_shard}; run all shards with the same number"
+            ))
         } else if mine.limit != others.limit {
-            "has another --limit"
+            again("has another --limit")
         } else if mine.product_list != others.product_list {
-            "was run over another list of products"
+            again("was run over another list of products")
         } else if mine.references != others.references {
-            "was run with other reference images"
-        } else if let Some(user) = self.other_component(first) {
-            return Err(self.wrong(format!(
-                "{user} is another build of its plugin, other parameters or other weights than in {}; run it again with the same",
-                first.dir.display()
-            )));
+            again("was run with other reference images")
         } else {
-            return Ok(());
-        };
-        Err(self.wrong(format!("it {differs} than {}; run it again with the same", first.dir.display())))
+            let user = self.other_component(first)?;
+            Some(format!(
+                "{user} is another build of its plugin, other parameters or other weights than in {other}; run it again with the same"
+            ))
+        }
     }
 
     /// The first place where another component is used.
