@@ -129,6 +129,11 @@ impl Lpips {
     /// # Errors
     /// [`ModelError::Input`] for another shape or element type, and failures of the device.
     pub fn features(&self, pictures: &Tensor) -> Result<Vec<Tensor>> {
+        self.watched(pictures, &|| false)
+    }
+
+    /// As [`Lpips::features`]; looks before each layer whether it is to stop.
+    fn watched(&self, pictures: &Tensor, stopped: &dyn Fn() -> bool) -> Result<Vec<Tensor>> {
         if !matches!(pictures.dims(), [_, 3, _, _]) || pictures.dtype() != DType::F32 {
             let found = format!("{:?} {:?}", pictures.dims(), pictures.dtype());
             return Err(ModelError::Input { found, expected: "(N, 3, height, width) F32" });
@@ -138,6 +143,9 @@ impl Lpips {
         let mut features = Vec::with_capacity(self.slices.len());
         for slice in &self.slices {
             for layer in slice {
+                if stopped() {
+                    return Err(ModelError::Stopped);
+                }
                 x = layer.forward(&x)?;
             }
             let length = x.sqr()?.sum_keepdim(1)?.sqrt()?;
@@ -147,12 +155,13 @@ impl Lpips {
     }
 
     /// The same, each channel times the root of its weight: the distance of two pictures is the sum over layers of the mean over
-    /// pixels of their squared difference.
+    /// pixels of their squared difference. `stopped` is asked before each layer.
     ///
     /// # Errors
-    /// As [`Lpips::features`], and [`ModelError::Value`] for heads with a negative weight, which no trained ones have.
-    pub fn weighted(&self, pictures: &Tensor) -> Result<Vec<Tensor>> {
-        let mut features = self.features(pictures)?;
+    /// As [`Lpips::features`], [`ModelError::Stopped`], and [`ModelError::Value`] for heads with a negative weight, which no
+    /// trained ones have.
+    pub fn weighted(&self, pictures: &Tensor, stopped: &dyn Fn() -> bool) -> Result<Vec<Tensor>> {
+        let mut features = self.watched(pictures, stopped)?;
         for (number, (features, head)) in features.iter_mut().zip(&self.heads).enumerate() {
             let least = head.min_all()?.to_scalar::<f32>()?;
             if least < 0.0 {

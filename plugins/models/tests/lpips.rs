@@ -85,7 +85,10 @@ fn weighted_features_carry_the_distance() {
     let distance = shift_tolerant(Backbone::Alex, &Device::Cpu);
     let [a, b] = pair(64, 48).map(|picture| distance.prepared(&picture).expect("a picture"));
     let whole = number(&distance.distance(&a, &b).expect("a distance"));
-    let (a, b) = (distance.weighted(&a).expect("features"), distance.weighted(&b).expect("features"));
+    let (a, b) = (
+        distance.weighted(&a, &|| false).expect("features"),
+        distance.weighted(&b, &|| false).expect("features"),
+    );
     let share = |(a, b): (&Tensor, &Tensor)| {
         let pixels = (a.dims()[2] * a.dims()[3]) as f64;
         let squares = (a - b).and_then(|d| d.sqr()?.sum_all()?.to_scalar::<f32>()).expect("a number");
@@ -106,6 +109,16 @@ fn one_picture_is_at_no_distance_and_order_does_not_matter() {
 }
 
 #[test]
+fn a_run_that_is_stopped_ends_between_layers() {
+    let distance = published(Backbone::Alex, &Device::Cpu);
+    let a = distance.prepared(&pair(64, 48)[0]).expect("a picture");
+    let left = std::cell::Cell::new(3);
+    let stopped = || left.replace(left.get() - 1) == 0;
+    assert!(matches!(distance.weighted(&a, &stopped), Err(ModelError::Stopped)));
+    assert_eq!(left.get(), -1);
+}
+
+#[test]
 fn what_does_not_fit_is_named() {
     let distance = published(Backbone::Alex, &Device::Cpu);
     let error = distance.prepared(&RgbImage::new(31, 200)).expect_err("too small").to_string();
@@ -118,5 +131,5 @@ fn what_does_not_fit_is_named() {
     let make = |name: &str, shape: &[usize]| Ok(recipe::weight(name, shape));
     let signed = Source::from_fn("signed", make, &Device::Cpu, DType::F32);
     let signed = Lpips::load(Backbone::Alex, &signed, &signed).expect("loads");
-    assert!(matches!(signed.weighted(&a), Err(ModelError::Value { value, .. }) if value < 0.0));
+    assert!(matches!(signed.weighted(&a, &|| false), Err(ModelError::Value { value, .. }) if value < 0.0));
 }

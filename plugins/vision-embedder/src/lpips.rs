@@ -125,9 +125,9 @@ impl ImageEmbedder for LpipsEmbedder {
         }
     }
 
-    fn embed(&self, request: &EmbedRequest, _cx: &CallContext<'_>) -> Result<Embedding> {
+    fn embed(&self, request: &EmbedRequest, cx: &CallContext<'_>) -> Result<Embedding> {
         let picture = self.model.prepared(&request.image.to_rgb()).map_err(plugin_error)?;
-        let maps = self.model.weighted(&picture).map_err(plugin_error)?;
+        let maps = self.model.weighted(&picture, &|| cx.check().is_err()).map_err(plugin_error)?;
         let embedding = embedding(&maps, request.spatial).map_err(|error| plugin_error(error.into()))?;
         batch::finite(&embedding.vector)?;
         Ok(embedding)
