@@ -16,8 +16,8 @@ mod ranking;
 mod table;
 
 pub use board::{
-    Column, Cost, Coverage, Direction, JudgeReport, Leaderboard, PairwiseResult, RankRange, Row,
-    SCHEMA_VERSION,
+    COST_COLUMNS, Column, Cost, Coverage, Direction, JudgeReport, Leaderboard, PairwiseResult, RankRange,
+    Row, SCHEMA_VERSION,
 };
 pub use build::leaderboard;
 pub use evidence::{

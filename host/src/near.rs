@@ -3,6 +3,7 @@
 //! A difference hash (Krawetz 2013) says of each cell of a small grey picture whether it is brighter than its neighbour: here 64
 //! bits across and 64 down. It does not change with size, compression or brightness, and changes little with small edits.
 
+use crate::products::decode_file;
 use image::DynamicImage;
 use image::imageops::FilterType;
 use std::collections::HashMap;
@@ -33,10 +34,7 @@ pub fn hash(picture: &DynamicImage) -> u128 {
 /// # Errors
 /// One sentence that names the file.
 pub fn hash_file(path: &Path) -> Result<u128, String> {
-    let shown = path.display();
-    let opened = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
-    let picture = opened.map_err(|e| format!("{shown} cannot be opened: {e}"))?.decode();
-    Ok(hash(&picture.map_err(|e| format!("{shown} is no picture that can be read: {e}"))?))
+    decode_file(path).map(|picture| hash(&picture.into()))
 }
 
 /// Pairs of hashes of different groups that differ in at most `distance` bits, as their places, the first before the second.

@@ -1,7 +1,7 @@
 //! The result: what `leaderboard.json` holds.
 
 use super::Failure;
-use crate::Estimate;
+use crate::{Estimate, Preferences};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,25 @@ pub struct Leaderboard {
     pub judges: Vec<JudgeReport>,
     /// What a reader must know beside the numbers.
     pub notes: Vec<String>,
+}
+
+/// Ids of the columns that say what a creative costs.
+pub const COST_COLUMNS: [&str; 2] = ["seconds_per_creative", "peak_memory"];
+/// What ids of columns begin with that say more of what FD says.
+const MORE_DISTANCES: [&str; 5] = ["kd:", "precision:", "recall:", "density:", "coverage:"];
+
+impl Leaderboard {
+    /// Puts the columns into reading order: the one that ranks, those about quality, costs, more distances between sets. So
+    /// the first table of a narrow terminal holds what most readers want.
+    pub fn sort_columns(&mut self) {
+        let place = |id: &str| match id {
+            id if id == self.primary_column => 0,
+            id if COST_COLUMNS.contains(&id) => 2,
+            id if MORE_DISTANCES.iter().any(|start| id.starts_with(start)) => 3,
+            _ => 1,
+        };
+        self.columns.sort_by_key(|column| place(&column.id));
+    }
 }
 
 /// Which way is better.
@@ -144,4 +163,19 @@ pub struct JudgeReport {
     pub position_bias: Option<f64>,
     /// Share of pairs that ended as ties.
     pub ties: f64,
+}
+
+impl JudgeReport {
+    /// What a judge's answers show.
+    pub fn of(judge: &str, preferences: &Preferences) -> Self {
+        let orders = preferences.orders;
+        Self {
+            judge: judge.into(),
+            pairs: orders.pairs,
+            both_orders: orders.both,
+            swap_consistency: orders.swap_consistency(),
+            position_bias: orders.position_bias(),
+            ties: if orders.pairs == 0 { 0.0 } else { orders.ties as f64 / orders.pairs as f64 },
+        }
+    }
 }

@@ -42,15 +42,12 @@ pub fn leaderboard(evidence: &Evidence, options: &Options) -> Result<Leaderboard
         columns.extend(judge_columns(judge, preferences, &index, &bootstrap)?);
     }
     columns.extend(fidelity_column(&index, &bootstrap)?);
-    columns.extend(distances::frechet(&index, options, &mut notes)?);
+    columns.extend(distances::columns(&index, options, &mut notes)?);
     columns.extend(cost_columns(&index));
-    columns.extend(distances::others(&index, options)?);
-    // The ranking column stands first.
     let (primary_column, table) = match primary.map(|p| &judged[p]) {
         Some((judge, preferences)) => (format!("win_rate:{}", judge.id), preferences.table()),
         None => (String::new(), ClusterTable::new(index.products.len(), index.entries.len())),
     };
-    columns.sort_by_key(|c| c.column.id != primary_column);
     if primary.is_none() {
         notes.push("No judge compared the entries, so they are not ranked.".into());
     }
@@ -69,7 +66,7 @@ pub fn leaderboard(evidence: &Evidence, options: &Options) -> Result<Leaderboard
         order.iter().map(|&e| row(&index.entries[e], e, &columns, values, &pairwise, &index)).collect();
     notes.sort();
     notes.dedup();
-    Ok(Leaderboard {
+    let mut board = Leaderboard {
         schema_version: SCHEMA_VERSION,
         title: evidence.title.clone(),
         products: index.products.len(),
@@ -78,9 +75,11 @@ pub fn leaderboard(evidence: &Evidence, options: &Options) -> Result<Leaderboard
         columns: columns.into_iter().map(|c| c.column).collect(),
         rows,
         pairwise: pairwise.into_iter().map(|(_, _, result)| result).collect(),
-        judges: judged.iter().map(|(judge, preferences)| judge_report(judge, preferences)).collect(),
+        judges: judged.iter().map(|(judge, preferences)| JudgeReport::of(judge.id, preferences)).collect(),
         notes,
-    })
+    };
+    board.sort_columns();
+    Ok(board)
 }
 
 fn primary_judge(index: &Index<'_>, options: &Options) -> Result<Option<usize>> {
@@ -235,17 +234,5 @@ fn row(
         coverage: Coverage { done: entry.items.len(), planned: entry.planned },
         cost: entry.cost,
         failures: index.failures(at),
-    }
-}
-
-fn judge_report(judge: &IndexedJudge<'_>, preferences: &Preferences) -> JudgeReport {
-    let orders = preferences.orders;
-    JudgeReport {
-        judge: judge.id.into(),
-        pairs: orders.pairs,
-        both_orders: orders.both,
-        swap_consistency: orders.swap_consistency(),
-        position_bias: orders.position_bias(),
-        ties: if orders.pairs == 0 { 0.0 } else { orders.ties as f64 / orders.pairs as f64 },
     }
 }

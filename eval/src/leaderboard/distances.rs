@@ -16,39 +16,19 @@ const DENSITY_NEIGHBOURS: usize = 5;
 /// An entry's features and their products.
 type Sample<'a> = (Vec<&'a [f32]>, Vec<usize>);
 
-pub(super) fn frechet(index: &Index<'_>, options: &Options, notes: &mut Vec<String>) -> Result<Vec<Filled>> {
-    if !options.distances.contains(&Distance::Frechet) {
-        return Ok(Vec::new());
-    }
-    let mut filled = Vec::new();
-    for reference in &index.references {
-        let encoder = &reference.encoder;
-        let samples = samples(index, encoder);
-        let values = each(&samples, 2, |(rows, clusters)| {
-            frechet_estimate(rows, clusters, &reference.rows, options.level)
-        })?;
-        frechet_notes(encoder, &samples, reference.rows.first().map_or(0, Vec::len), notes);
-        let meaning = format!(
-            "Fréchet distance of {encoder} features from the {} reference images",
-            reference.rows.len()
-        );
-        let title = frechet_title(encoder);
-        filled.push(Filled {
-            column: column(format!("fd:{encoder}"), &title, "", Direction::Lower, &meaning),
-            values,
-        });
-    }
-    Ok(filled)
-}
-
-pub(super) fn others(index: &Index<'_>, options: &Options) -> Result<Vec<Filled>> {
+/// The columns that are wanted, for each encoder.
+pub(super) fn columns(index: &Index<'_>, options: &Options, notes: &mut Vec<String>) -> Result<Vec<Filled>> {
+    let wanted = |distance| options.distances.contains(&distance);
     let mut filled = Vec::new();
     for reference in &index.references {
         let samples = samples(index, &reference.encoder);
-        if options.distances.contains(&Distance::Kernel) {
+        if wanted(Distance::Frechet) {
+            filled.push(frechet(reference, &samples, options.level, notes)?);
+        }
+        if wanted(Distance::Kernel) {
             filled.push(kernel(reference, &samples, options.level)?);
         }
-        if options.distances.contains(&Distance::Manifolds) {
+        if wanted(Distance::Manifolds) {
             filled.extend(manifold(reference, &samples, options.level)?);
         }
     }
@@ -66,6 +46,22 @@ fn each<T: Send>(
     metric: impl Fn(&Sample<'_>) -> Result<T> + Sync,
 ) -> Result<Vec<Option<T>>> {
     samples.par_iter().map(|s| (s.0.len() >= least).then(|| metric(s)).transpose()).collect()
+}
+
+fn frechet(
+    reference: &ReferenceFeatures,
+    samples: &[Sample<'_>],
+    level: f64,
+    notes: &mut Vec<String>,
+) -> Result<Filled> {
+    let encoder = &reference.encoder;
+    let values =
+        each(samples, 2, |(rows, clusters)| frechet_estimate(rows, clusters, &reference.rows, level))?;
+    frechet_notes(encoder, samples, reference.rows.first().map_or(0, Vec::len), notes);
+    let count = reference.rows.len();
+    let meaning = format!("Fréchet distance of {encoder} features from the {count} reference images");
+    let title = frechet_title(encoder);
+    Ok(Filled { column: column(format!("fd:{encoder}"), &title, "", Direction::Lower, &meaning), values })
 }
 
 fn kernel(reference: &ReferenceFeatures, samples: &[Sample<'_>], level: f64) -> Result<Filled> {

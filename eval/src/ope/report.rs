@@ -28,10 +28,24 @@ pub struct OpeRow {
 }
 
 /// Hyper-parameters that SLOPE chooses from: largest weights, and shares of shrinkage.
-pub(super) const WEIGHTS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, f64::INFINITY];
-pub(super) const SHRINKAGE: [f64; 6] = [0.0, 0.001, 0.01, 0.05, 0.2, 0.5];
+const WEIGHTS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, f64::INFINITY];
+const SHRINKAGE: [f64; 6] = [0.0, 0.001, 0.01, 0.05, 0.2, 0.5];
 /// obp's default for the chance that one of SLOPE's bounds fails.
 pub(super) const DELTA: f64 = 0.1;
+
+/// Families of estimators with the hyper-parameters to choose from.
+pub(super) fn families(modelled: bool) -> Vec<(Family, &'static [f64])> {
+    let mut families = vec![(Family::Ipw, &WEIGHTS[..]), (Family::SgIpw, &SHRINKAGE)];
+    if modelled {
+        families.extend([
+            (Family::Dr, &WEIGHTS[..]),
+            (Family::SwitchDr, &WEIGHTS),
+            (Family::DrOs, &WEIGHTS),
+            (Family::SgDr, &SHRINKAGE),
+        ]);
+    }
+    families
+}
 
 /// Evaluates a policy by every estimator that the rounds have what it needs for; replay only where the policy is certain of
 /// some logged action.
@@ -48,7 +62,6 @@ pub fn report(rounds: &Rounds, bootstrap: &Bootstrap) -> Result<OpeReport> {
         add(Estimator::Replay, false)?;
     }
     add(Estimator::Ipw { clip: f64::INFINITY }, false)?;
-    let mut families = vec![(Family::Ipw, &WEIGHTS[..]), (Family::SgIpw, &SHRINKAGE[..])];
     add(Estimator::Snipw, false)?;
     if rounds.balanced.is_some() {
         add(Estimator::BalancedIpw { clip: f64::INFINITY }, false)?;
@@ -57,14 +70,8 @@ pub fn report(rounds: &Rounds, bootstrap: &Bootstrap) -> Result<OpeReport> {
         add(Estimator::DirectMethod, false)?;
         add(Estimator::Dr { clip: f64::INFINITY }, false)?;
         add(Estimator::Sndr, false)?;
-        families.extend([
-            (Family::Dr, &WEIGHTS[..]),
-            (Family::SwitchDr, &WEIGHTS),
-            (Family::DrOs, &WEIGHTS),
-            (Family::SgDr, &SHRINKAGE),
-        ]);
     }
-    for (family, grid) in families {
+    for (family, grid) in families(rounds.model.is_some()) {
         add(choose(rounds, family, grid, Rule::Slope, DELTA)?.estimator, true)?;
     }
     let on_log = Rounds { weight: vec![1.0; rounds.len()], ..rounds.clone() };

@@ -2,7 +2,7 @@
 
 use super::estimator::Terms;
 use super::overlap::Overlap;
-use super::report::{OpeReport, OpeRow, SHRINKAGE, WEIGHTS};
+use super::report::{OpeReport, OpeRow, families};
 use super::tuning::{Family, agreeing};
 use super::weights::WeightCounts;
 use super::{Estimator, bounds};
@@ -266,20 +266,6 @@ impl Tally {
         }
         family.with(grid[agreeing(&means, &widths)])
     }
-}
-
-/// Families of estimators with the hyper-parameters to choose from.
-fn families(modelled: bool) -> Vec<(Family, &'static [f64])> {
-    let mut families = vec![(Family::Ipw, &WEIGHTS[..]), (Family::SgIpw, &SHRINKAGE)];
-    if modelled {
-        families.extend([
-            (Family::Dr, &WEIGHTS[..]),
-            (Family::SwitchDr, &WEIGHTS),
-            (Family::DrOs, &WEIGHTS),
-            (Family::SgDr, &SHRINKAGE),
-        ]);
-    }
-    families
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Features of pictures outside a suite, as a bench would compute them, with a cache on disk.
 
 use super::generate::{batches, cloned};
-use super::keys::{key, weights_hash};
-use super::measure::{EMBED_BATCH, load_rgb};
-use super::plan::PlannedComponent;
+use super::measure::{EMBED_BATCH, embed_request};
+use super::plan::{PlannedComponent, features_key};
 use super::pump::{Caller, Clock, Done, Opener, pump};
 use super::{BenchError, Services};
 use crate::store::{sharded, write_whole};
@@ -61,13 +60,15 @@ pub fn embed(job: &EmbedJob, services: &Services<'_>) -> Result<Option<Embedded>
     let open = opened.map_err(failed)?;
     let client = EmbedderClient::new(open.endpoint());
     let encoder = client.describe(&CallContext::new(&Caller(services))).map_err(failed)?;
-    let fingerprint = fingerprint(&planned)?;
-    let cache = job.cache.as_deref().map(|folder| Cache { folder, fingerprint: &fingerprint });
+    let place = |image: &[u8]| {
+        let key = features_key(&planned, blake3::hash(image).to_hex().as_str());
+        job.cache.as_deref().map(|folder| sharded(folder, &key, "f32"))
+    };
     let mut features: Vec<Option<Result<Vec<f32>, PluginError>>> = vec![None; job.images.len()];
     let mut missing = Vec::new();
     for (at, path) in job.images.iter().enumerate() {
         // What cannot be read is not in the cache; loading it says why.
-        let place = cache.as_ref().and_then(|cache| Some(cache.place(&std::fs::read(path).ok()?)));
+        let place = std::fs::read(path).ok().and_then(|image| place(&image));
         match place.as_deref().and_then(|place| read(place, encoder.dimension as usize)) {
             Some(vector) => features[at] = Some(Ok(vector)),
             None => missing.push((at, path.clone(), place)),
@@ -87,44 +88,18 @@ pub fn embed(job: &EmbedJob, services: &Services<'_>) -> Result<Option<Embedded>
         }
         Ok(())
     };
-    let load = |items: &[Item]| items.iter().map(|(_, path, _)| request(path)).collect();
+    let load = |items: &[Item]| items.iter().map(|(_, path, _)| embed_request(path)).collect();
     let call = |requests: &[&EmbedRequest], cx: &CallContext<'_>| client.embed(&cloned(requests), cx);
     pump(batches(missing, EMBED_BATCH), services, &Clock::default(), load, call, keep)?;
     if services.cancel.load(Ordering::Relaxed) {
         return Ok(None);
     }
     let features = features.into_iter().flatten().collect();
-    Ok(Some(Embedded { encoder, fingerprint, features, cached }))
-}
-
-/// The component's fingerprint and the contents of the files that its parameters name: a path may hold other weights tomorrow.
-fn fingerprint(planned: &PlannedComponent) -> Result<String, BenchError> {
-    let mut parts = vec![planned.usage.fingerprint.clone()];
-    for value in planned.usage.parameters.as_object().into_iter().flat_map(|parameters| parameters.values()) {
-        let Some(path) = value.as_str().map(Path::new).filter(|path| path.exists()) else { continue };
-        parts.push(weights_hash(path).map_err(BenchError::read(path))?);
-    }
-    Ok(key(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
+    Ok(Some(Embedded { encoder, fingerprint: usage.fingerprint.clone(), features, cached }))
 }
 
 /// Number of a picture, its file, and its place in the cache.
 type Item = (usize, PathBuf, Option<PathBuf>);
-
-fn request(path: &Path) -> Result<EmbedRequest, PluginError> {
-    load_rgb(path).map(|rgb| EmbedRequest { image: rgb.into(), spatial: false })
-}
-
-struct Cache<'a> {
-    folder: &'a Path,
-    fingerprint: &'a str,
-}
-
-impl Cache<'_> {
-    fn place(&self, image: &[u8]) -> PathBuf {
-        let key = key(&["features", self.fingerprint, blake3::hash(image).to_hex().as_str()]);
-        sharded(self.folder, &key, "f32")
-    }
-}
 
 /// A vector of the cache; none where the file is missing or has another length.
 fn read(place: &Path, dimension: usize) -> Option<Vec<f32>> {

@@ -154,12 +154,7 @@ impl Bench<'_> {
             }
             self.store.append(&records)
         };
-        let load = |items: &[(String, PathBuf)]| {
-            let request = |(_, path): &(String, PathBuf)| {
-                load_rgb(path).map(|rgb| EmbedRequest { image: rgb.into(), spatial: false })
-            };
-            items.iter().map(request).collect()
-        };
+        let load = |items: &[(String, PathBuf)]| items.iter().map(|(_, path)| embed_request(path)).collect();
         let call = |requests: &[&EmbedRequest], cx: &CallContext<'_>| client.embed(&cloned(requests), cx);
         pump(batches(missing, EMBED_BATCH), self.services, self.clock, load, call, keep)?;
         self.check_cancelled()
@@ -251,7 +246,11 @@ fn ask(client: &RewardClient, asked: &[&Asked], cx: &CallContext<'_>) -> Answers
     Ok(answers.collect())
 }
 
-pub(super) fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
+pub(super) fn embed_request(path: &Path) -> Result<EmbedRequest, PluginError> {
+    load_rgb(path).map(|rgb| EmbedRequest { image: rgb.into(), spatial: false })
+}
+
+fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
     let bytes = std::fs::read(path)
         .map_err(|e| PluginError::new(ErrorKind::Io, format!("{} cannot be read: {e}", path.display())))?;
     decode_rgb(&bytes, path).map_err(PluginError::invalid_request)

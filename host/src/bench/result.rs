@@ -6,14 +6,11 @@ use super::BenchError;
 use crate::store::{Store, read_json, write_json, write_whole};
 use adeval_eval::Estimate;
 use adeval_eval::leaderboard::{
-    Column, Cost, Failure, Leaderboard, OptimizerBoard, optimizers_to_markdown, optimizers_to_table,
-    to_markdown, to_table,
+    COST_COLUMNS, Column, Cost, Failure, Leaderboard, OptimizerBoard, optimizers_to_markdown,
+    optimizers_to_table, to_markdown, to_table,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Columns that are measured by a clock or a memory meter.
-const COST_COLUMNS: [&str; 2] = ["seconds_per_creative", "peak_memory"];
 
 /// What `result.json` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -103,6 +100,7 @@ impl RunResult {
     pub fn full_board(&self) -> Leaderboard {
         let mut board = self.board.clone();
         board.columns.extend(self.cost_columns.iter().cloned());
+        board.sort_columns();
         for row in &mut board.rows {
             if let Some(entry) = self.costs.get(&row.entry) {
                 row.cost = entry.cost;

@@ -4,6 +4,7 @@ use super::exit::Stop;
 use super::output;
 use crate::bench::Installed;
 use crate::plugin::{Catalogue, Discovery, DiscoveryOptions, Isolation, Loader};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -33,6 +34,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|time| !time.is_zero())
         .ok_or_else(|| "it must be a number of seconds above 0".to_owned())
+}
+
+/// A parameter of a plugin from the command line: a JSON value, or else text.
+pub fn parameter(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()))
 }
 
 impl PluginArgs {

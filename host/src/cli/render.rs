@@ -1,7 +1,7 @@
 //! `adeval render`: creatives of one's own products, in one command.
 
 use super::exit::{Finish, Stop};
-use super::open::PluginArgs;
+use super::open::{PluginArgs, parameter};
 use super::progress::Report;
 use super::{Session, interrupt, output};
 use crate::bench::{self, RenderJob, Rendered, Services};
@@ -71,7 +71,7 @@ enum Step {
     Background,
 }
 
-/// Reads `background.depth=0.5`; what is no JSON value is text.
+/// Reads `background.depth=0.5`.
 fn setting(text: &str) -> Result<Setting, String> {
     let shape = "it must look like background.KEY=VALUE or prompt.KEY=VALUE";
     let (name, value) = text.split_once('=').ok_or(shape)?;
@@ -81,8 +81,7 @@ fn setting(text: &str) -> Result<Setting, String> {
         "background" => Step::Background,
         _ => return Err(shape.into()),
     };
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
-    Ok(Setting { step, key: key.into(), value })
+    Ok(Setting { step, key: key.into(), value: parameter(value) })
 }
 
 fn size(text: &str) -> Result<[u32; 2], String> {

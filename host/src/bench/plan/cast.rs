@@ -5,6 +5,7 @@ use super::super::{BenchError, Services};
 use crate::store::ComponentUse;
 use crate::suite::{Component, Entry, Judge, Metric, Optimizer, Suite};
 use adeval_sdk::{Determinism, Environment, Kind, PluginError};
+use std::path::Path;
 
 /// All that a suite's metrics need.
 pub struct Cast<'a> {
@@ -98,18 +99,16 @@ impl PlannedComponent {
         let weights = component.weights.as_ref().map(|path| suite.resolve(path));
         let weights_key = match &weights {
             None => String::new(),
-            Some(path) => weights_hash(path).map_err(|e| {
-                let message = format!("the weights {} cannot be read: {e}", path.display());
-                failed(PluginError::new(adeval_sdk::ErrorKind::MissingWeights, message))
-            })?,
+            Some(path) => hashed(path).map_err(failed)?,
         };
-        let fingerprint = key(&[
-            &identity.library_hash,
-            &component.plugin,
-            &parameters.to_string(),
-            &component.device,
-            &weights_key,
-        ]);
+        let settings = parameters.to_string();
+        let mut parts =
+            vec![&identity.library_hash, &component.plugin, &settings, &component.device, &weights_key];
+        // A path that a parameter names may hold other weights tomorrow.
+        let named = named_files(&parameters).into_iter().map(hashed).collect::<Result<Vec<_>, _>>();
+        let named = named.map_err(failed)?;
+        parts.extend(&named);
+        let fingerprint = key(&parts.into_iter().map(String::as_str).collect::<Vec<_>>());
         Ok(Self {
             kind,
             user,
@@ -144,5 +143,38 @@ impl PlannedComponent {
         (self.usage.determinism == Some(Determinism::None)).then(|| {
             format!("{} does not promise to repeat itself: another run may differ.", self.usage.component)
         })
+    }
+}
+
+/// The hash of a file or folder that a component reads.
+fn hashed(path: &Path) -> Result<String, PluginError> {
+    weights_hash(path).map_err(|e| {
+        let message = format!("the weights {} cannot be read: {e}", path.display());
+        PluginError::new(adeval_sdk::ErrorKind::MissingWeights, message)
+    })
+}
+
+/// The files and folders that are there among the texts of parameters, at any depth.
+fn named_files(parameters: &serde_json::Value) -> Vec<&Path> {
+    match parameters {
+        serde_json::Value::String(text) => {
+            Some(Path::new(text)).filter(|path| path.exists()).into_iter().collect()
+        }
+        serde_json::Value::Array(items) => items.iter().flat_map(named_files).collect(),
+        serde_json::Value::Object(fields) => fields.values().flat_map(named_files).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_at_any_depth_of_parameters() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let parameters = serde_json::json!({ "checkpoint": path, "nets": [path, "none/there"], "style": "luxury", "steps": 3 });
+        assert_eq!(named_files(&parameters), [file.path(), file.path()]);
     }
 }

@@ -7,6 +7,7 @@ use super::text;
 use crate::records::{Judgements, RowReport};
 use adeval_eval::comparison::krippendorff::{Scale, alpha};
 use adeval_eval::comparison::{davidson, matrix};
+use adeval_eval::leaderboard::JudgeReport;
 use adeval_eval::{Bootstrap, Estimate, Preferences};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -60,18 +61,9 @@ pub struct CompareResult {
 /// A judge's verdicts.
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct JudgeVerdicts {
-    /// Its name.
-    pub judge: String,
-    /// Pairs of creatives that it compared.
-    pub pairs: usize,
-    /// Of them, in both orders.
-    pub both_orders: usize,
-    /// Share of those with the same verdict in both orders.
-    pub swap_consistency: Option<f64>,
-    /// Mean of P(left) - 1/2 over those.
-    pub position_bias: Option<f64>,
-    /// Share of pairs that were ties.
-    pub ties: f64,
+    /// How far the judge can be trusted.
+    #[serde(flatten)]
+    pub report: JudgeReport,
     /// Chance that two entries of one strength tie, by Davidson's model.
     pub tie_chance: Option<Estimate>,
     /// Entries, the strongest first.
@@ -161,17 +153,12 @@ fn verdicts(
             }));
         }
     }
-    let orders = preferences.orders;
+    let judge = match table.judges.name(judge) {
+        "" => "judge",
+        name => name,
+    };
     Ok(JudgeVerdicts {
-        judge: match table.judges.name(judge) {
-            "" => "judge".to_owned(),
-            name => name.to_owned(),
-        },
-        pairs: orders.pairs,
-        both_orders: orders.both,
-        swap_consistency: orders.swap_consistency(),
-        position_bias: orders.position_bias(),
-        ties: orders.ties as f64 / orders.pairs.max(1) as f64,
+        report: JudgeReport::of(judge, &preferences),
         tie_chance,
         entries: order.iter().map(standing).collect(),
         matrix: versus,
@@ -180,7 +167,7 @@ fn verdicts(
 
 fn notes(judges: &[JudgeVerdicts], agreement: Option<Estimate>, products: usize) -> Vec<String> {
     let mut notes = Vec::new();
-    for j in judges {
+    for JudgeVerdicts { report: j, .. } in judges {
         if j.both_orders < j.pairs {
             let one = j.pairs - j.both_orders;
             notes.push(format!(
@@ -204,15 +191,16 @@ fn page(result: &CompareResult) -> String {
     let mut page =
         format!("{} products, {:.0}% intervals over products\n", result.products, 100.0 * result.level);
     for judge in &result.judges {
-        page += &format!("\n{}: {} pairs", judge.judge, judge.pairs);
-        if let (Some(consistency), Some(bias)) = (judge.swap_consistency, judge.position_bias) {
+        let report = &judge.report;
+        page += &format!("\n{}: {} pairs", report.judge, report.pairs);
+        if let (Some(consistency), Some(bias)) = (report.swap_consistency, report.position_bias) {
             page += &format!(
                 ", {} in both orders, which agree on {:.1}%, position bias {bias:+.3}",
-                judge.both_orders,
+                report.both_orders,
                 100.0 * consistency
             );
         }
-        page += &format!(", {:.1}% ties\n\n", 100.0 * judge.ties);
+        page += &format!(", {:.1}% ties\n\n", 100.0 * report.ties);
         let row = |s: &Standing| {
             let rate = text::or_dash(s.win_rate.as_ref(), text::percent);
             [s.entry.clone(), rate, text::or_dash(s.strength.as_ref(), text::signed)]

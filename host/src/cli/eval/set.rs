@@ -1,7 +1,7 @@
 //! Sets of features from the command line: a folder of pictures, or a file of features.
 
 use super::super::exit::Stop;
-use super::super::open::PluginArgs;
+use super::super::open::{PluginArgs, parameter};
 use super::super::progress::Report;
 use super::super::{Session, interrupt, output};
 use crate::bench::{EmbedJob, Embedded, Installed, Services, embed};
@@ -43,11 +43,10 @@ pub struct EmbedArgs {
     plugins: PluginArgs,
 }
 
-/// Reads `resize=clean`; what is no JSON value is text.
+/// Reads `resize=clean`.
 fn setting(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("it must look like KEY=VALUE")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
-    Ok((key.to_owned(), value))
+    Ok((key.to_owned(), parameter(value)))
 }
 
 /// A set of pictures as features.
