@@ -3,7 +3,9 @@
 //! With S2 = L L^T and M = L^T S1 L, the derivative of tr((S1 S2)^(1/2)) = tr(M^(1/2)) by S1 is L M^(-1/2) L^T / 2. So one more
 //! image x at the sample's mean m1 and covariance S1 moves the distance by
 //!
-//!     2 (m1 - m2) . (x - m1) + (x - m1)^T G (x - m1) - tr(G S1),   G = I - L M^(-1/2) L^T
+//! ```text
+//! 2 (m1 - m2) . (x - m1) + (x - m1)^T G (x - m1) - tr(G S1),   G = I - L M^(-1/2) L^T
+//! ```
 //!
 //! and the variance of a sum of such influences over products is the infinitesimal jackknife (Jaeckel 1972; Efron 1982).
 
