@@ -12,6 +12,7 @@ mod world;
 pub use policy::{Condition, Policy};
 pub use run::{Learning, Run};
 pub use world::World;
+pub(crate) use world::{normal, uniform};
 
 /// Contexts: the products of this world.
 pub const CONTEXTS: usize = 8;

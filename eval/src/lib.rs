@@ -11,6 +11,7 @@ mod fidelity;
 mod interval;
 pub mod leaderboard;
 mod linalg;
+pub mod market;
 pub mod ope;
 pub mod pairs;
 pub mod ranking;
