@@ -12,6 +12,7 @@ mod grid;
 mod index;
 mod markdown;
 mod optimizers;
+mod product;
 mod ranking;
 mod table;
 
@@ -21,8 +22,8 @@ pub use board::{
 };
 pub use build::leaderboard;
 pub use evidence::{
-    Comparison, Distance, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options, ReferenceFeatures,
-    Score,
+    Comparison, Consistent, Distance, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, Options,
+    ReferenceFeatures, Score,
 };
 pub use markdown::{optimizers_to_markdown, to_markdown};
 pub use optimizers::{OptimizerBoard, OptimizerEvidence, OptimizerRow, optimizers};

@@ -5,13 +5,14 @@
 
 pub mod bandit;
 pub mod comparison;
+pub mod consistency;
 pub mod distribution;
 mod error;
-mod fidelity;
 mod interval;
 pub mod leaderboard;
 mod linalg;
 pub mod market;
+mod ms_ssim;
 pub mod ope;
 pub mod pairs;
 pub mod ranking;
@@ -19,11 +20,12 @@ mod ssim;
 pub mod statistics;
 
 pub use comparison::{Orders, Preferences, Question, bradley_terry};
+pub use consistency::{Fidelity, delta_e_2000, fidelity};
 pub use distribution::{Moments, frechet_estimate, frechet_from_moments, frechet_from_rows};
 pub use error::EvalError;
-pub use fidelity::{Fidelity, delta_e_2000, fidelity};
 pub use interval::{Estimate, Method};
 pub use leaderboard::leaderboard;
+pub use ms_ssim::ms_ssim;
 pub use ssim::ssim;
 pub use statistics::{Bootstrap, ClusterTable, Sums, paired};
 

@@ -8,7 +8,7 @@ use crate::{EvalError, Result};
 use image::{ImageBuffer, Rgb};
 use std::ops::Deref;
 
-const RADIUS: usize = 5;
+pub(crate) const RADIUS: usize = 5;
 const SIGMA: f64 = 1.5;
 const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
 const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
@@ -29,28 +29,55 @@ where
     B: Deref<Target = [u8]>,
 {
     let (width, height) = (a.width() as usize, a.height() as usize);
-    if a.dimensions() != b.dimensions() {
-        return Err(EvalError::SizeMismatch {
-            place: "SSIM".into(),
-            what: "the second image".into(),
-            got: format!("{}x{}", b.width(), b.height()),
-            want: format!("{width}x{height}"),
-        });
-    }
+    same_size("SSIM", a.dimensions(), b.dimensions())?;
     if width.min(height) <= 2 * RADIUS {
         return Err(EvalError::size("SSIM", "the shorter side", width.min(height), 2 * RADIUS + 1));
     }
     let planes = [a.pixels().map(|p| luma(p.0)).collect::<Vec<_>>(), b.pixels().map(|p| luma(p.0)).collect()];
     let map = map(&planes[0], &planes[1], &vec![true; width * height], width);
-    let inside =
-        (RADIUS..height - RADIUS).flat_map(|y| map[y * width + RADIUS..(y + 1) * width - RADIUS].iter());
-    let count = (width - 2 * RADIUS) * (height - 2 * RADIUS);
-    Ok(inside.sum::<f64>() / count as f64)
+    Ok(mean_within(&map, width, Similarity::whole))
 }
 
-/// SSIM at every pixel (row-major, `width` wide). A window sees the mask's pixels only: its weights are renormalised over
+/// Refuses two images of different sizes.
+pub(crate) fn same_size(metric: &str, (width, height): (u32, u32), other: (u32, u32)) -> Result<()> {
+    if (width, height) == other {
+        return Ok(());
+    }
+    Err(EvalError::SizeMismatch {
+        place: metric.into(),
+        what: "the second image".into(),
+        got: format!("{}x{}", other.0, other.1),
+        want: format!("{width}x{height}"),
+    })
+}
+
+/// Mean over the positions whose window lies within the picture.
+pub(crate) fn mean_within(map: &[Similarity], width: usize, of: fn(Similarity) -> f64) -> f64 {
+    let height = map.len() / width;
+    let rows = (RADIUS..height - RADIUS).flat_map(|y| &map[y * width + RADIUS..(y + 1) * width - RADIUS]);
+    let count = (width - 2 * RADIUS) * (height - 2 * RADIUS);
+    rows.map(|s| of(*s)).sum::<f64>() / count as f64
+}
+
+/// The two factors of SSIM at a pixel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Similarity {
+    /// Likeness of the windows' means.
+    pub luminance: f64,
+    /// Likeness of what is left when the means are taken off: contrast and structure.
+    pub structure: f64,
+}
+
+impl Similarity {
+    /// SSIM.
+    pub fn whole(self) -> f64 {
+        self.luminance * self.structure
+    }
+}
+
+/// SSIM's factors at every pixel (row-major, `width` wide). A window sees the mask's pixels only: its weights are renormalised over
 /// them, so what lies outside never enters. Values outside the mask mean nothing.
-pub(crate) fn map(a: &[f64], b: &[f64], mask: &[bool], width: usize) -> Vec<f64> {
+pub(crate) fn map(a: &[f64], b: &[f64], mask: &[bool], width: usize) -> Vec<Similarity> {
     let average = |of: &dyn Fn(f64, f64) -> f64| {
         let values = a.iter().zip(b).zip(mask).map(|((x, y), inside)| if *inside { of(*x, *y) } else { 0.0 });
         blur(values.collect(), width)
@@ -63,7 +90,10 @@ pub(crate) fn map(a: &[f64], b: &[f64], mask: &[bool], width: usize) -> Vec<f64>
             let w = weight[i].max(f64::MIN_POSITIVE);
             let (ma, mb) = (ma[i] / w, mb[i] / w);
             let (va, vb, cov) = (aa[i] / w - ma * ma, bb[i] / w - mb * mb, ab[i] / w - ma * mb);
-            ((2.0 * ma * mb + C1) * (2.0 * cov + C2)) / ((ma * ma + mb * mb + C1) * (va + vb + C2))
+            Similarity {
+                luminance: (2.0 * ma * mb + C1) / (ma * ma + mb * mb + C1),
+                structure: (2.0 * cov + C2) / (va + vb + C2),
+            }
         })
         .collect()
 }

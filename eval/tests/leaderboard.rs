@@ -27,6 +27,7 @@ fn evidence(products: usize, dimension: usize) -> Evidence {
                 sample: 0,
                 seconds: Some(0.04 + 0.01 * uniform()),
                 fidelity: Some(0.95 + 0.05 * uniform()),
+                consistency: None,
                 features: BTreeMap::from([("EfficientNet".to_owned(), row)]),
             });
             let ctr = 0.02 + 0.004 * quality + 0.002 * uniform();

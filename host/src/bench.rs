@@ -15,6 +15,7 @@ mod generate;
 mod keys;
 mod ledger;
 mod measure;
+mod pixels;
 mod merge;
 mod optimize;
 mod plan;
@@ -42,6 +43,7 @@ use crate::products::Matting;
 use crate::store::Store;
 use crate::suite::{Metric, Suite};
 use ledger::Ledger;
+use pixels::PixelMeasure;
 use plan::Plan;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -216,11 +218,11 @@ impl<'a> Bench<'a> {
                 self.generate(entry, &mut broken)?;
             }
         }
-        // Fidelity and sheets need the creatives only, and the judges keep this thread waiting for their process.
+        // Pixels and sheets need the creatives only, and the judges keep this thread waiting for their process.
         std::thread::scope(|scope| {
             let beside = scope.spawn(|| {
-                if suite.wants(Metric::ProductFidelity) {
-                    self.measure_fidelity(rescore)?;
+                for measure in PixelMeasure::wanted(suite) {
+                    self.measure_pixels(measure, rescore)?;
                 }
                 // A contact sheet is of the whole suite.
                 if self.plan.shard.is_none() { self.ledger().draw_sheets() } else { Ok(()) }

@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod check;
 pub mod cli;
+pub mod consistency;
 pub mod features;
 pub mod near;
 pub mod plugin;

@@ -6,6 +6,7 @@ mod names;
 mod steps;
 
 use crate::bench::BenchError;
+use crate::consistency::ConsistencyOptions;
 use adeval_eval::leaderboard::Distance;
 pub use bandit::{Bandit, Optimizer};
 pub use locate::find_default;
@@ -59,6 +60,9 @@ pub struct Suite {
     /// The metrics to compute; all of them when absent.
     #[serde(default = "all_metrics")]
     pub metrics: Vec<Metric>,
+    /// How product consistency is measured.
+    #[serde(default)]
+    pub consistency: ConsistencyOptions,
     /// Confidence level of the intervals, in (0, 1).
     #[serde(default = "default_level")]
     pub level: f64,
@@ -106,6 +110,8 @@ pub enum Metric {
     PredictedCtr,
     /// Whether the product's own pixels are kept.
     ProductFidelity,
+    /// Whether it is still the same product, and whether the creative can be used.
+    ProductConsistency,
     /// Frechet distance between the features of the creatives and of the reference scenes.
     FrechetDistance,
     /// Kernel distance (KID's) between the same features.
@@ -131,6 +137,7 @@ fn all_metrics() -> Vec<Metric> {
         Metric::WinRate,
         Metric::PredictedCtr,
         Metric::ProductFidelity,
+        Metric::ProductConsistency,
         Metric::FrechetDistance,
         Metric::KernelDistance,
         Metric::PrecisionRecall,
@@ -197,6 +204,7 @@ impl Suite {
             embedder: None,
             reference: None,
             metrics: Vec::new(),
+            consistency: ConsistencyOptions::default(),
             level: default_level(),
             resamples: default_resamples(),
             notes: Vec::new(),

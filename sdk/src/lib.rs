@@ -55,6 +55,7 @@ mod image;
 mod library;
 mod manifest;
 mod optimizer;
+pub mod outline;
 mod placement;
 pub mod prelude;
 mod product;

@@ -66,7 +66,7 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Column {
     /// Key of [`Row::cells`]: `win_rate:<judge>`, `strength:<judge>`, `predicted_ctr:<judge>`, `product_fidelity`,
-    /// `fd:<encoder>`, `seconds_per_creative`, `peak_memory`.
+    /// `product_consistency`, `availability`, `fd:<encoder>`, `seconds_per_creative`, `peak_memory`.
     pub id: String,
     /// Title for people.
     pub title: String,

@@ -3,7 +3,7 @@
 use super::board::{Column, Coverage, Direction, JudgeReport, Leaderboard, Row};
 use super::index::{Index, IndexedEntry, IndexedJudge};
 use super::ranking::{self, Pair};
-use super::{Evidence, Options, SCHEMA_VERSION, distances};
+use super::{Evidence, Options, SCHEMA_VERSION, distances, product};
 use crate::{Bootstrap, ClusterTable, Estimate, EvalError, Preferences, Result, bradley_terry};
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub fn leaderboard(evidence: &Evidence, options: &Options) -> Result<Leaderboard
     for (judge, preferences) in &judged {
         columns.extend(judge_columns(judge, preferences, &index, &bootstrap)?);
     }
-    columns.extend(fidelity_column(&index, &bootstrap)?);
+    columns.extend(product::columns(&index, &bootstrap)?);
     columns.extend(distances::columns(&index, options, &mut notes)?);
     columns.extend(cost_columns(&index));
     let (primary_column, table) = match primary.map(|p| &judged[p]) {
@@ -148,23 +148,6 @@ fn judge_columns(
         });
     }
     Ok(filled)
-}
-
-fn fidelity_column(index: &Index<'_>, bootstrap: &Bootstrap) -> Result<Option<Filled>> {
-    let values: Vec<_> = index.items(|item| item.fidelity);
-    if values.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Filled {
-        column: column(
-            "product_fidelity".into(),
-            "Product fidelity",
-            "",
-            Direction::Higher,
-            "How far the product's own pixels are kept in the creative; 1 is untouched",
-        ),
-        values: index.means(values.into_iter()).means(bootstrap, false)?,
-    }))
 }
 
 fn cost_columns(index: &Index<'_>) -> Vec<Filled> {

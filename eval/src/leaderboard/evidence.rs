@@ -48,8 +48,19 @@ pub struct Item {
     pub seconds: Option<f64>,
     /// [`crate::Fidelity::product_fidelity`], in [0, 1].
     pub fidelity: Option<f64>,
+    /// [`mod@crate::consistency`], in short.
+    pub consistency: Option<Consistent>,
     /// Features by encoder name.
     pub features: BTreeMap<String, Vec<f32>>,
+}
+
+/// Whether a creative's product is still the same, and whether the creative can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Consistent {
+    /// [`crate::consistency::Consistency::score`], in [0, 1].
+    pub score: f64,
+    /// [`crate::consistency::Verdict::available`].
+    pub available: bool,
 }
 
 /// One thing that went wrong: a creative that was not made, or a measurement of it that failed.

@@ -179,6 +179,9 @@ fn check_item(item: &Item, entry: &str, references: &[&ReferenceFeatures]) -> Re
     if let Some(fidelity) = item.fidelity {
         check_probability(fidelity, &place, "product fidelity")?;
     }
+    if let Some(consistency) = item.consistency {
+        check_probability(consistency.score, &place, "product consistency")?;
+    }
     if let Some(value) = item.seconds.filter(|s| !s.is_finite() || *s < 0.0) {
         let metric = "seconds".to_owned();
         return Err(if value.is_finite() {

@@ -2,13 +2,14 @@
 
 use super::generate::Made;
 use super::plan::{
-    PlannedEntry, PlannedJudge, compare_key, encoder_key, features_key, fidelity_key, score_key,
+    PlannedEntry, PlannedJudge, compare_key, encoder_key, features_key, score_key,
 };
+use super::pixels::PixelMeasure;
 use super::{Broken, Ledger};
 use crate::store::Outcome;
 use crate::suite::Metric;
 use adeval_eval::leaderboard::{
-    Comparison, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, ReferenceFeatures, Score,
+    Comparison, Consistent, EntryEvidence, Evidence, Failure, Item, JudgeEvidence, ReferenceFeatures, Score,
 };
 use adeval_sdk::PluginError;
 use std::collections::BTreeMap;
@@ -111,12 +112,16 @@ impl Ledger<'_> {
         let mut note = |key: &str| {
             failures.extend(self.failure(key).map(|(stage, error)| fail(id, made.sample, &stage, &error)));
         };
-        let mut fidelity = None;
-        if self.plan.suite.wants(Metric::ProductFidelity) {
-            let key = fidelity_key(made.product, &made.image, &made.placement);
+        let (mut fidelity, mut consistency) = (None, None);
+        for measure in PixelMeasure::wanted(self.plan.suite) {
+            let key = self.pixel_key(measure, made);
             note(&key);
-            if let Some(Outcome::Fidelity(value)) = self.store.get(&key).map(|r| r.outcome) {
-                fidelity = value;
+            match self.store.get(&key).map(|record| record.outcome) {
+                Some(Outcome::Fidelity(value)) => fidelity = value,
+                Some(Outcome::Consistency(Some(found))) => {
+                    consistency = Some(Consistent { score: found.score, available: found.verdict.available });
+                }
+                _ => {}
             }
         }
         let mut features = BTreeMap::new();
@@ -127,7 +132,7 @@ impl Ledger<'_> {
                 features.insert(name.to_owned(), vector);
             }
         }
-        Item { product: id.clone(), sample: made.sample, seconds: made.seconds, fidelity, features }
+        Item { product: id.clone(), sample: made.sample, seconds: made.seconds, fidelity, consistency, features }
     }
 
     /// A feature vector that has a record: a file without one may be of a run that was cut off.

@@ -1,5 +1,6 @@
 //! What is planned and what is there: all that a board needs, and none of it needs a plugin.
 
+use super::pixels::PixelMeasure;
 use super::plan::Plan;
 use super::result::OptimizerResult;
 use super::{BenchError, Broken};
@@ -35,8 +36,8 @@ impl Ledger<'_> {
         for entry in cast.entries.iter().filter(|e| works(&e.prompt.user) && works(&e.background.user)) {
             missing += self.missing_prompts(entry).len() + self.missing_creatives(entry).len();
         }
-        if suite.wants(Metric::ProductFidelity) {
-            missing += self.unmeasured(false).len();
+        for measure in PixelMeasure::wanted(suite) {
+            missing += self.unmeasured(measure, false).len();
         }
         for judge in cast.judges.iter().filter(|j| works(&j.component.user)) {
             missing += self.missing_questions(judge).iter().map(Vec::len).sum::<usize>();

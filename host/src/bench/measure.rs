@@ -1,9 +1,8 @@
-//! Measurements of creatives: product fidelity, the judges, and features.
+//! Measurements of creatives by plugins: the judges, and features.
 
 use super::generate::{Made, batches, cloned, record};
 use super::plan::{
-    PlannedComponent, PlannedJudge, PlannedProduct, compare_key, encoder_key, features_key, fidelity_key,
-    score_key,
+    PlannedComponent, PlannedJudge, PlannedProduct, compare_key, encoder_key, features_key, score_key,
 };
 use super::pump::{Answers, Done, pump};
 use super::{Bench, BenchError, Broken, Ledger};
@@ -12,17 +11,13 @@ use crate::store::{Outcome, Record};
 use crate::suite::Metric;
 use adeval_sdk::client::{EmbedderClient, RewardClient};
 use adeval_sdk::{
-    CallContext, CutOut, EmbedRequest, Embedding, ErrorKind, Image, PairRequest, PluginError, ScoreRequest,
+    CallContext, EmbedRequest, Embedding, ErrorKind, Image, PairRequest, PluginError, ScoreRequest,
 };
-use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Images in one call of an embedder.
 pub(super) const EMBED_BATCH: usize = 16;
-/// Creatives whose fidelity is measured between two writes.
-const FIDELITY_BATCH: usize = 64;
-
 /// A question to a judge.
 pub enum Question<'a> {
     Score { key: String, product: &'a PlannedProduct, image: String },
@@ -35,31 +30,6 @@ enum Asked {
 }
 
 impl Bench<'_> {
-    /// Measures how far each creative keeps its product; `anew` also where it is known.
-    pub fn measure_fidelity(&self, anew: bool) -> Result<(), BenchError> {
-        let missing = self.ledger().unmeasured(anew);
-        for batch in missing.chunks(FIDELITY_BATCH) {
-            self.check_cancelled()?;
-            let measured = batch.par_iter().map(|(key, made)| {
-                let item = format!("{}/{}", made.product.id, made.sample);
-                let outcome = self.fidelity(made).map(Outcome::Fidelity);
-                Record { seconds: None, ..record(key.clone(), item, 0.0, "fidelity", outcome) }
-            });
-            self.store.append(&measured.collect::<Vec<_>>())?;
-        }
-        Ok(())
-    }
-
-    fn fidelity(&self, made: &Made<'_>) -> Result<Option<f64>, PluginError> {
-        let creative = load_rgb(&self.store.image_path(&made.image))?;
-        let product = CutOut::of(made.product.product()?)?.resample(&made.placement)?;
-        match adeval_eval::fidelity(&creative, &product, made.placement.left, made.placement.top) {
-            Ok(fidelity) => Ok(Some(fidelity.product_fidelity)),
-            Err(adeval_eval::EvalError::EmptyMask { .. }) => Ok(None),
-            Err(error) => Err(PluginError::new(ErrorKind::Numerical, error.to_string())),
-        }
-    }
-
     /// Asks a judge whatever it was not asked yet: one call a product.
     pub fn judge(&self, judge: &PlannedJudge<'_>, broken: &mut Broken) -> Result<(), BenchError> {
         let missing = self.ledger().missing_questions(judge);
@@ -162,21 +132,6 @@ impl Bench<'_> {
 }
 
 impl<'a> Ledger<'a> {
-    /// Creatives whose fidelity is not known, or all when it is to be measured `anew`, with the keys of the results.
-    pub fn unmeasured(&self, anew: bool) -> Vec<(String, Made<'a>)> {
-        let mut seen = HashSet::new();
-        let mut missing = Vec::new();
-        for entry in &self.plan.cast.entries {
-            for made in self.creatives(entry) {
-                let key = fidelity_key(made.product, &made.image, &made.placement);
-                if (anew || !self.store.has(&key)) && seen.insert(key.clone()) {
-                    missing.push((key, made));
-                }
-            }
-        }
-        missing
-    }
-
     /// What a judge was not asked yet, by product and sample.
     pub fn missing_questions(&self, judge: &PlannedJudge<'_>) -> Vec<Vec<Question<'a>>> {
         let wants_pairs = self.plan.suite.wants(Metric::WinRate);
@@ -250,7 +205,7 @@ pub(super) fn embed_request(path: &Path) -> Result<EmbedRequest, PluginError> {
     load_rgb(path).map(|rgb| EmbedRequest { image: rgb.into(), spatial: false })
 }
 
-fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
+pub(super) fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
     let bytes = std::fs::read(path)
         .map_err(|e| PluginError::new(ErrorKind::Io, format!("{} cannot be read: {e}", path.display())))?;
     decode_rgb(&bytes, path).map_err(PluginError::invalid_request)

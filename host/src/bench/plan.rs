@@ -6,6 +6,7 @@ mod recorded;
 use super::keys::{key, product_hash};
 use super::requests::{background_seed, prompt_seed};
 use super::{BenchError, Services, Shard};
+use crate::consistency::ConsistencyOptions;
 use crate::products::{self, Listing, Products};
 use crate::store::{FORMAT_VERSION, ProductList, RunManifest};
 use crate::suite::Suite;
@@ -226,6 +227,19 @@ const FIDELITY_VERSION: &str = "1";
 
 pub fn fidelity_key(product: &PlannedProduct, image: &str, placement: &Placement) -> String {
     key(&["fidelity", FIDELITY_VERSION, &product.hash, image, &format!("{placement:?}")])
+}
+
+/// Version of the consistency metric, as above.
+const CONSISTENCY_VERSION: &str = "1";
+
+pub fn consistency_key(
+    options: &ConsistencyOptions,
+    product: &PlannedProduct,
+    image: &str,
+    placement: &Placement,
+) -> String {
+    let settings = format!("{options:?}");
+    key(&["consistency", CONSISTENCY_VERSION, &settings, &product.hash, image, &format!("{placement:?}")])
 }
 
 pub fn score_key(judge: &PlannedJudge<'_>, product: &PlannedProduct, image: &str) -> String {

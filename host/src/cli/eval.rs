@@ -1,6 +1,7 @@
 //! `adeval eval`: from a team's own logs and pictures to numbers with intervals.
 
 mod compare;
+mod consistency;
 mod features;
 mod fid;
 mod ope;
@@ -11,6 +12,7 @@ pub(super) mod source;
 pub(super) mod text;
 
 pub use compare::CompareResult;
+pub use consistency::ConsistencyResult;
 pub use features::FeaturesResult;
 pub use fid::FidResult;
 pub use ope::OpeResult;
@@ -26,6 +28,8 @@ use clap::Subcommand;
 pub enum EvalCommand {
     /// How near are two sets of pictures? FID or another encoder's Fréchet distance, kernel distance, precision and recall.
     Fid(fid::FidArgs),
+    /// Is it still the same product, and can the creatives be used? Pixels, marks, outline, seam and place, with a verdict.
+    Consistency(consistency::ConsistencyArgs),
     /// Features of pictures, in a file that this program and Python read.
     Features(features::FeaturesArgs),
     /// How good is a reward model? Its answers about pairs of creatives against the clicks that these got.
@@ -41,6 +45,7 @@ pub enum EvalCommand {
 pub fn run(command: &EvalCommand, session: Session) -> Result<Finish, Stop> {
     match command {
         EvalCommand::Fid(args) => fid::run(args, session),
+        EvalCommand::Consistency(args) => consistency::run(args, session),
         EvalCommand::Features(args) => features::run(args, session),
         EvalCommand::Pairs(args) => pairs::run(args, session),
         EvalCommand::Ope(args) => ope::run(args, session),

@@ -1,7 +1,9 @@
 //! `adeval schema`: the shapes of files, for editors and for other programs.
 
 use super::data::{CheckedFile, ImportResult, SplitManifest};
-use super::eval::{CompareResult, FeaturesResult, FidResult, OpeResult, PairsResult, RankingResult};
+use super::eval::{
+    CompareResult, ConsistencyResult, FeaturesResult, FidResult, OpeResult, PairsResult, RankingResult,
+};
 use super::exit::{Finish, Stop};
 use super::output;
 use super::power::PowerResult;
@@ -48,6 +50,8 @@ enum Document {
     EvalCompare,
     /// What `adeval eval fid --json` prints.
     EvalFid,
+    /// What `adeval eval consistency --json` prints.
+    EvalConsistency,
     /// What `adeval eval features --json` prints.
     EvalFeatures,
     /// What `adeval power --json` prints.
@@ -82,6 +86,7 @@ fn schema(of: Document) -> serde_json::Value {
         Document::DataSplit => schema_for!(SplitManifest).to_value(),
         Document::EvalCompare => schema_for!(CompareResult).to_value(),
         Document::EvalFid => schema_for!(FidResult).to_value(),
+        Document::EvalConsistency => schema_for!(ConsistencyResult).to_value(),
         Document::EvalFeatures => schema_for!(FeaturesResult).to_value(),
         Document::Power => schema_for!(PowerResult).to_value(),
     }

@@ -36,6 +36,8 @@ pub enum Outcome {
     },
     /// Product fidelity, in [0, 1]; absent when no pixel of the product can be compared.
     Fidelity(Option<f64>),
+    /// Product consistency; absent as above.
+    Consistency(Option<Box<adeval_eval::consistency::Consistency>>),
     /// P(left is preferred).
     Compare(f64),
     /// Predicted CTR.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use adeval_cutout::CutOut;
 use adeval_models::opencv::{Interpolation, resize};
-use adeval_models::outline::{Outline, OutlineOptions, outline};
+use adeval_sdk::outline::{Outline, OutlineOptions, outline};
 use adeval_models::product_canvas::{CanvasOptions, ProductCanvas};
 use image::{Rgb, RgbImage, RgbaImage};
 

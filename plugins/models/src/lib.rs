@@ -29,7 +29,6 @@ pub mod llava;
 pub mod lora;
 pub mod lpips;
 pub mod opencv;
-pub mod outline;
 mod patches;
 mod positions;
 pub mod product_canvas;

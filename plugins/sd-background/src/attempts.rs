@@ -5,7 +5,7 @@
 //! each other, and a limit only saves time.
 
 use adeval_cutout::CutOut;
-use adeval_models::outline::{OutlineError, OutlineOptions, outline};
+use adeval_sdk::outline::{OutlineError, OutlineOptions, outline};
 use adeval_sdk::rng::derive;
 use adeval_sdk::{Creative, ErrorKind, PluginError, Result};
 use image::GrayImage;

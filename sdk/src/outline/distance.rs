@@ -5,7 +5,7 @@
 
 /// The square of each pixel's distance to the nearest pixel that is `inside`, between pixel centres; infinite if there is
 /// none. `inside` holds rows of `width` pixels.
-pub(super) fn squared(inside: &[bool], width: usize) -> Vec<f64> {
+pub fn squared(inside: &[bool], width: usize) -> Vec<f64> {
     let mut field: Vec<f64> = inside.iter().map(|inside| if *inside { 0.0 } else { f64::INFINITY }).collect();
     if width == 0 || field.is_empty() {
         return field;

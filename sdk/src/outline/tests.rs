@@ -1,6 +1,6 @@
 //! The measure on planted defects.
 
-use image::{GrayImage, Luma};
+use ::image::{GrayImage, Luma};
 
 use super::{Outline, OutlineError, OutlineOptions, distance, outline};
 
@@ -25,7 +25,7 @@ fn against_the_disc(found: &GrayImage) -> Outline {
 
 #[test]
 fn the_same_outline_has_no_fault() {
-    let perfect = Outline { outgrowth: 0.0, erosion: 0.0, reach: 0.0, boundary: 1.0 };
+    let perfect = Outline { outgrowth: 0.0, erosion: 0.0, reach: 0.0, boundary: 1.0, area_ratio: 1.0, hausdorff: Some(0.0) };
     assert_eq!(against_the_disc(&disc(RADIUS)), perfect);
     let near = against_the_disc(&disc(RADIUS + 2.0));
     assert_eq!((near.outgrowth, near.erosion, near.boundary), (0.0, 0.0, 1.0));

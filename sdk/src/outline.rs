@@ -11,9 +11,10 @@ mod distance;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+pub use distance::squared as squared_distances;
 
-use image::GrayImage;
+use ::image::GrayImage;
+use std::collections::VecDeque;
 
 /// What counts as product, and what as the same place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +46,11 @@ pub struct Outline {
     /// tolerance of the other (the contour accuracy of Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for
     /// Video Object Segmentation", CVPR 2016, with exact distances).
     pub boundary: f64,
+    /// Area of what is seen as the product over that of the placed product; 1 is best.
+    pub area_ratio: f64,
+    /// Hausdorff distance of the two outlines in pixels: the largest distance of a pixel of either from the other one.
+    /// `None` where no product is seen, or one of the two covers the picture and has no outline.
+    pub hausdorff: Option<f64>,
 }
 
 impl Outline {
@@ -118,6 +124,8 @@ pub fn outline(
         erosion: count(&|at| placed.inside[at] && !found.inside[at] && within[at] > limit) / area,
         reach: reach.sqrt(),
         boundary: boundary(&product, &placed, limit),
+        area_ratio: product.area() as f64 / area,
+        hausdorff: hausdorff(&product, &placed),
     })
 }
 
@@ -137,6 +145,17 @@ fn boundary(found: &Region, placed: &Region, limit: f64) -> f64 {
             if precision + recall > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 }
         }
     }
+}
+
+/// The largest distance of a pixel of either outline from the other one, where both have one.
+fn hausdorff(found: &Region, placed: &Region) -> Option<f64> {
+    let (found, placed) = (found.outline(), placed.outline());
+    let farthest = |of: &Region, from: &Region| {
+        let distances = from.distances();
+        (0..distances.len()).filter(|at| of.inside[*at]).map(|at| distances[at]).fold(0.0, f64::max)
+    };
+    let both = found.area() > 0 && placed.area() > 0;
+    both.then(|| farthest(&found, &placed).max(farthest(&placed, &found)).sqrt())
 }
 
 /// A set of pixels, rows from the top.

@@ -1,0 +1,122 @@
+//! A product's own pixels beside those of the creative at the same place.
+
+use crate::ssim::{self, Similarity};
+use crate::{EvalError, Result};
+use image::{ImageBuffer, Rgb, RgbaImage};
+use std::ops::{Deref, Range};
+
+/// The alpha from which a pixel counts as opaque.
+pub(super) const OPAQUE: u8 = 250;
+
+/// The visible part of the product beside the same part of the creative, rows from the top.
+///
+/// The mask holds the pixels that are opaque with all eight neighbours: an edge's colour is mixed with the scene's by
+/// right.
+pub(super) struct Pairs {
+    pub width: usize,
+    pub mask: Vec<bool>,
+    wanted: Vec<[u8; 3]>,
+    found: Vec<[u8; 3]>,
+    /// The mask's pixels on the canvas and off it.
+    pub opaque: usize,
+}
+
+impl Pairs {
+    /// The pairs of a product whose corner lies at (`left`, `top`) of the creative.
+    pub fn cut<C: Deref<Target = [u8]>>(
+        creative: &ImageBuffer<Rgb<u8>, C>,
+        product: &RgbaImage,
+        left: i32,
+        top: i32,
+    ) -> Result<Self> {
+        let mask = eroded(product);
+        let opaque = mask.iter().filter(|inside| **inside).count();
+        let (w, h) = product.dimensions();
+        if opaque == 0 {
+            let reason =
+                format!("none of its {w}x{h} pixels and all their neighbours have an alpha of {OPAQUE} or more");
+            return Err(EvalError::EmptyMask { reason });
+        }
+        let columns = visible(left, w, creative.width());
+        let rows = visible(top, h, creative.height());
+        let mut pairs =
+            Self { width: columns.len(), mask: Vec::new(), wanted: Vec::new(), found: Vec::new(), opaque };
+        for y in rows {
+            for x in columns.clone() {
+                let [r, g, b, _] = product.get_pixel(x, y).0;
+                pairs.wanted.push([r, g, b]);
+                let at = |offset: i32, inner: u32| (i64::from(offset) + i64::from(inner)) as u32;
+                pairs.found.push(creative.get_pixel(at(left, x), at(top, y)).0);
+                pairs.mask.push(mask[(y * w + x) as usize]);
+            }
+        }
+        if pairs.count() == 0 {
+            let reason = format!("the placement of {w}x{h} at ({left}, {top}) lies off the canvas");
+            return Err(EvalError::EmptyMask { reason });
+        }
+        Ok(pairs)
+    }
+
+    /// The number of pixels inside the mask, at least 1.
+    pub fn count(&self) -> usize {
+        self.mask.iter().filter(|inside| **inside).count()
+    }
+
+    /// The pixels inside the mask: what is wanted, what is found.
+    pub fn inside(&self) -> impl Iterator<Item = ([u8; 3], [u8; 3])> + '_ {
+        let pairs = self.wanted.iter().zip(&self.found).zip(&self.mask);
+        pairs.filter(|(_, inside)| **inside).map(|((wanted, found), _)| (*wanted, *found))
+    }
+
+    /// Whether no pixel was changed.
+    pub fn equal(&self) -> bool {
+        self.inside().all(|(wanted, found)| wanted == found)
+    }
+
+    /// Luma of what is wanted and of what is found.
+    pub fn lumas(&self) -> [Vec<f64>; 2] {
+        [&self.wanted, &self.found].map(|pixels| pixels.iter().map(|p| ssim::luma(*p)).collect())
+    }
+
+    /// SSIM's factors at every pixel.
+    pub fn similarities(&self) -> Vec<Similarity> {
+        let [wanted, found] = self.lumas();
+        ssim::map(&wanted, &found, &self.mask, self.width)
+    }
+
+    /// Mean over the mask of one of SSIM's factors, or of their product.
+    pub fn mean_similarity(&self, of: fn(Similarity) -> f64) -> f64 {
+        if self.equal() {
+            return 1.0;
+        }
+        mean(&self.similarities(), &self.mask, of).unwrap_or(1.0)
+    }
+}
+
+/// Mean over a mask; `None` where it is empty.
+pub(super) fn mean(map: &[Similarity], mask: &[bool], of: impl Fn(Similarity) -> f64) -> Option<f64> {
+    let inside = || map.iter().zip(mask).filter(|(_, inside)| **inside);
+    let count = inside().count();
+    (count > 0).then(|| inside().map(|(s, _)| of(*s)).sum::<f64>() / count as f64)
+}
+
+/// The part of [0, size) that lies on a canvas of `canvas` pixels when it starts at `at`.
+fn visible(at: i32, size: u32, canvas: u32) -> Range<u32> {
+    let start = (-i64::from(at)).clamp(0, i64::from(size));
+    let end = (i64::from(canvas) - i64::from(at)).clamp(start, i64::from(size));
+    start as u32..end as u32
+}
+
+/// Opaque pixels whose eight neighbours are opaque too; beyond the box nothing is.
+fn eroded(product: &RgbaImage) -> Vec<bool> {
+    let (w, h) = (product.width() as usize, product.height() as usize);
+    let opaque: Vec<bool> = product.pixels().map(|p| p.0[3] >= OPAQUE).collect();
+    let mut out = vec![false; w * h];
+    for y in 1..h.saturating_sub(1) {
+        for x in 1..w.saturating_sub(1) {
+            let block = |row: usize| &opaque[row * w + x - 1..=row * w + x + 1];
+            out[y * w + x] = (y - 1..=y + 1).all(|row| block(row).iter().all(|inside| *inside));
+        }
+    }
+    out
+}

@@ -1,0 +1,307 @@
+//! `adeval eval consistency`: is it still the same product, and can the creatives be used?
+
+use super::super::exit::{Finish, Stop};
+use super::super::progress::Report;
+use super::super::{Session, interrupt, output};
+use super::source::IntervalArgs;
+use super::{source, text};
+use crate::bench::Progress;
+use crate::consistency::{ConsistencyOptions, Finished, finished, measure};
+use crate::products::{self, CutOutNetwork, Products, decode_rgb};
+use adeval_eval::consistency::{Consistency, Limits, Reason, WEIGHTS};
+use adeval_eval::{Bootstrap, ClusterTable, Estimate};
+use adeval_sdk::Product;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const EXAMPLES: &str = "\
+CREATIVES is a folder with a JSON sidecar for each picture, as `adeval render` writes it: {\"product\": ID, \"image\": FILE,
+\"placement\": {\"left\": 56, \"top\": 80, \"width\": 400, \"height\": 380}}, and optionally \"entry\". docs/metrics.md says what each
+part means, how well it sees planted defects, and when it misleads.
+
+Examples:
+  adeval eval consistency creatives/ --products products.json
+  adeval eval consistency creatives/ --products photos/ --segment          # also what a segmenter sees (slower)
+  adeval eval consistency creatives/ --products photos/ --least-contact 0.05   # a product must stand on something
+  adeval eval consistency creatives/ --products photos/ --json | jq '.creatives[] | select(.available | not)'";
+
+/// How many of the worst creatives are named.
+const WORST: usize = 10;
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ConsistencyArgs {
+    /// Folder of pictures with their sidecars.
+    creatives: PathBuf,
+    /// The products that they show: a `products.json`, an image, or a folder of images.
+    #[arg(long, value_name = "SOURCE")]
+    products: PathBuf,
+    /// Segment each creative with U2-Net-p and compare what it sees as the product with what was placed.
+    #[arg(long)]
+    segment: bool,
+    /// Refuse creatives without a contact shadow: the least by which the ground under the foot is darker, e.g. 0.05.
+    #[arg(long, value_name = "SHARE")]
+    least_contact: Option<f64>,
+    /// Refuse creatives whose product covers less of the canvas.
+    #[arg(long, value_name = "SHARE", default_value_t = Limits::default().least_canvas_share)]
+    least_canvas_share: f64,
+    /// Refuse creatives whose product covers more of the canvas.
+    #[arg(long, value_name = "SHARE", default_value_t = Limits::default().most_canvas_share)]
+    most_canvas_share: f64,
+    #[command(flatten)]
+    intervals: IntervalArgs,
+}
+
+/// What `adeval eval consistency --json` prints.
+#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConsistencyResult {
+    /// Confidence level of intervals, which are over products.
+    pub level: f64,
+    /// How it was measured.
+    pub options: ConsistencyOptions,
+    /// One summary an entry.
+    pub entries: Vec<EntryConsistency>,
+    /// Each creative.
+    pub creatives: Vec<CreativeConsistency>,
+    /// What could not be measured, and why.
+    pub left_out: Vec<String>,
+}
+
+/// The creatives of one entry.
+#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EntryConsistency {
+    /// The entry.
+    pub entry: String,
+    /// Its creatives.
+    pub creatives: usize,
+    /// Mean score.
+    pub score: Estimate,
+    /// Share of creatives that can be used.
+    pub available: Estimate,
+    /// Mean of each part of the score over the creatives that have it.
+    pub parts: BTreeMap<String, f64>,
+    /// Creatives by reason against them; one may have several.
+    pub reasons: BTreeMap<Reason, usize>,
+}
+
+/// One creative.
+#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CreativeConsistency {
+    /// Its entry.
+    pub entry: String,
+    /// Id of its product.
+    pub product: String,
+    /// The picture.
+    pub image: PathBuf,
+    /// What was found.
+    #[serde(flatten)]
+    pub found: Consistency,
+}
+
+pub fn run(args: &ConsistencyArgs, session: Session) -> Result<Finish, Stop> {
+    let bootstrap = args.intervals.bootstrap()?;
+    let options = args.options()?;
+    let cancel = interrupt::listen()?;
+    let (wanted, mut left_out) = finished(&args.creatives).map_err(Stop::new)?;
+    if wanted.is_empty() {
+        let first = left_out.first().map_or(String::new(), |reason| format!("; {reason}"));
+        return Err(Stop::new(format!("{} holds no creative with a sidecar{first}", args.creatives.display()))
+            .help("`adeval render` writes both; `adeval eval consistency --help` shows what a sidecar says"));
+    }
+    let matting = CutOutNetwork::default();
+    let Products { good, bad, warnings } = products::load(&args.products, None, &matting)?;
+    warnings.iter().for_each(|warning| output::warn(warning));
+    left_out.extend(bad.into_iter().map(|bad| bad.message));
+    let by_id: BTreeMap<&str, &Product> = good.iter().map(|p| (p.id.as_str(), p)).collect();
+    let report = Report::new(session.quiet);
+    report.stage("consistency", wanted.len());
+    let measured: Vec<Result<CreativeConsistency, String>> =
+        wanted.par_iter().map(|one| measure_one(one, &by_id, &options, &matting, &report, cancel)).collect();
+    report.finish();
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Stop::interrupted("stopped; nothing was written"));
+    }
+    let mut creatives = Vec::new();
+    for one in measured {
+        match one {
+            Ok(one) => creatives.push(one),
+            Err(reason) => left_out.push(reason),
+        }
+    }
+    left_out.iter().for_each(|reason| output::warn(&format!("{reason}; it is left out")));
+    if creatives.is_empty() {
+        return Err(Stop::new("no creative could be measured; the reasons are above"));
+    }
+    let result = ConsistencyResult {
+        level: bootstrap.level,
+        entries: entries(&creatives, &bootstrap)?,
+        options,
+        creatives,
+        left_out,
+    };
+    source::show(&result, page, session)?;
+    Ok(Finish::with_failures(!result.left_out.is_empty()))
+}
+
+impl ConsistencyArgs {
+    fn options(&self) -> Result<ConsistencyOptions, Stop> {
+        let shares = [
+            ("--least-contact", self.least_contact.unwrap_or(0.0), -1.0),
+            ("--least-canvas-share", self.least_canvas_share, 0.0),
+            ("--most-canvas-share", self.most_canvas_share, 0.0),
+        ];
+        for (name, value, least) in shares {
+            if !(least..=1.0).contains(&value) {
+                return Err(Stop::new(format!("{name} is {value}; it must lie between {least} and 1")));
+            }
+        }
+        let limits = Limits {
+            least_contact: self.least_contact,
+            least_canvas_share: self.least_canvas_share,
+            most_canvas_share: self.most_canvas_share,
+            ..Limits::default()
+        };
+        Ok(ConsistencyOptions { segment: self.segment, limits })
+    }
+}
+
+fn measure_one(
+    one: &Finished,
+    products: &BTreeMap<&str, &Product>,
+    options: &ConsistencyOptions,
+    matting: &CutOutNetwork,
+    report: &Report,
+    cancel: &AtomicBool,
+) -> Result<CreativeConsistency, String> {
+    let image = one.image.display();
+    if cancel.load(Ordering::Relaxed) {
+        return Err(format!("{image}: not measured"));
+    }
+    let product = products
+        .get(one.product.as_str())
+        .ok_or_else(|| format!("{image}: --products has no \"{}\"", one.product))?;
+    let bytes = std::fs::read(&one.image).map_err(|e| format!("{image}: cannot be read: {e}"))?;
+    let creative = decode_rgb(&bytes, &one.image)?;
+    let found = measure(&creative, product, &one.placement, options, matting);
+    report.advance(1);
+    let found = found
+        .map_err(|error| format!("{image}: {error}"))?
+        .ok_or_else(|| format!("{image}: no opaque pixel of the product lies on the canvas"))?;
+    let (entry, product) = (one.entry.clone(), one.product.clone());
+    Ok(CreativeConsistency { entry, product, image: one.image.clone(), found })
+}
+
+fn entries(creatives: &[CreativeConsistency], bootstrap: &Bootstrap) -> Result<Vec<EntryConsistency>, Stop> {
+    let mut by_entry: BTreeMap<&str, Vec<&CreativeConsistency>> = BTreeMap::new();
+    for one in creatives {
+        by_entry.entry(&one.entry).or_default().push(one);
+    }
+    by_entry.into_iter().map(|(entry, of)| summary(entry, &of, bootstrap)).collect()
+}
+
+fn summary(
+    entry: &str,
+    creatives: &[&CreativeConsistency],
+    bootstrap: &Bootstrap,
+) -> Result<EntryConsistency, Stop> {
+    let mut parts = BTreeMap::<String, (f64, f64)>::new();
+    let mut reasons = BTreeMap::new();
+    for one in creatives {
+        for (name, part) in one.found.parts.named() {
+            if let Some(part) = part {
+                let (sum, count) = parts.entry(name.to_owned()).or_default();
+                *sum += part;
+                *count += 1.0;
+            }
+        }
+        let mut kinds: Vec<Reason> = one.found.verdict.reasons.iter().map(|fault| fault.reason).collect();
+        kinds.dedup();
+        kinds.into_iter().for_each(|kind| *reasons.entry(kind).or_default() += 1);
+    }
+    let available = |one: &CreativeConsistency| f64::from(u8::from(one.found.verdict.available));
+    Ok(EntryConsistency {
+        entry: entry.to_owned(),
+        creatives: creatives.len(),
+        score: mean(creatives, |one| one.found.score, bootstrap, false)?,
+        available: mean(creatives, available, bootstrap, true)?,
+        parts: parts.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect(),
+        reasons,
+    })
+}
+
+/// Mean over products of each product's mean, with its interval.
+fn mean(
+    creatives: &[&CreativeConsistency],
+    of: impl Fn(&CreativeConsistency) -> f64,
+    bootstrap: &Bootstrap,
+    rate: bool,
+) -> Result<Estimate, Stop> {
+    let mut products = BTreeMap::<&str, Vec<f64>>::new();
+    for one in creatives {
+        products.entry(&one.product).or_default().push(of(one));
+    }
+    let mut table = ClusterTable::new(products.len(), 1);
+    for (at, values) in products.values().enumerate() {
+        table.set(at, 0, values.iter().sum::<f64>() / values.len() as f64);
+    }
+    let estimates = table.means(bootstrap, rate)?;
+    estimates.into_iter().next().flatten().ok_or_else(|| Stop::new("an entry without a creative"))
+}
+
+fn page(result: &ConsistencyResult) -> String {
+    let rows = result.entries.iter().map(|entry| {
+        let reasons = entry.reasons.iter().map(|(reason, count)| format!("{} {count}", name(*reason)));
+        let reasons = reasons.collect::<Vec<_>>().join(", ");
+        [
+            entry.entry.clone(),
+            entry.creatives.to_string(),
+            text::number(&entry.score),
+            text::percent(&entry.available),
+            if reasons.is_empty() { "-".into() } else { reasons },
+        ]
+    });
+    let mut page = output::table(["entry", "creatives", "consistency ↑", "available ↑", "reasons"], rows);
+    page += "\nMeans of the parts, each 0 to 1:\n";
+    let parts = WEIGHTS.iter().map(|(name, weight)| {
+        let of = |entry: &EntryConsistency| {
+            let value = entry.parts.get(*name).map_or_else(|| "-".into(), |part| format!("{part:.3}"));
+            format!("{}: {value}", entry.entry)
+        };
+        [(*name).into(), format!("{weight:.2}"), result.entries.iter().map(of).collect::<Vec<_>>().join("  ")]
+    });
+    page += &output::table(["part", "weight", "mean"], parts);
+    page += &worst(result);
+    page + &format!("\nBrackets are {}% intervals over products.\n", 100.0 * result.level)
+}
+
+/// The creatives that cannot be used, the lowest scores first.
+fn worst(result: &ConsistencyResult) -> String {
+    let mut refused: Vec<_> = result.creatives.iter().filter(|one| !one.found.verdict.available).collect();
+    if refused.is_empty() {
+        return "\nNothing speaks against any creative.\n".into();
+    }
+    refused.sort_by(|a, b| a.found.score.total_cmp(&b.found.score));
+    let mut page = format!("\n{} creatives cannot be used", refused.len());
+    page += &if refused.len() > WORST { format!("; the {WORST} lowest scores:\n") } else { ":\n".into() };
+    for one in refused.iter().take(WORST) {
+        page += &format!("  {}  {:.3}\n", one.image.display(), one.found.score);
+        for fault in &one.found.verdict.reasons {
+            page += &format!("    {}: {}\n", name(fault.reason), fault.because);
+        }
+    }
+    page
+}
+
+const fn name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Changed => "changed",
+        Reason::Space => "space",
+        Reason::Size => "size",
+        Reason::Indistinct => "indistinct",
+        Reason::Shape => "shape",
+        Reason::Seam => "seam",
+    }
+}
