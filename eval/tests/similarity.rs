@@ -20,7 +20,7 @@ struct Case {
     ssim_torchmetrics: f64,
     ssim_piq: f64,
     ms_ssim_torchmetrics: f64,
-    ms_ssim_piq: f64,
+    ms_ssim_piq: Option<f64>,
 }
 
 /// The script's `pair`.
@@ -43,15 +43,17 @@ fn similarities_agree_with_torchmetrics_and_piq() {
     for case in goldens.cases {
         let (a, b) = pair(&case);
         let (single, multi) = (ssim(&a, &b).unwrap(), ms_ssim(&a, &b).unwrap());
-        for (library, value, wanted) in [
-            ("SSIM, torchmetrics", single, case.ssim_torchmetrics),
-            ("SSIM, piq", single, case.ssim_piq),
-            ("MS-SSIM, torchmetrics", multi, case.ms_ssim_torchmetrics),
-            ("MS-SSIM, piq", multi, case.ms_ssim_piq),
+        // The script says in what the libraries' MS-SSIM differ.
+        for (library, value, wanted, most) in [
+            ("SSIM, torchmetrics", single, Some(case.ssim_torchmetrics), 1e-9),
+            ("SSIM, piq", single, Some(case.ssim_piq), 1e-9),
+            ("MS-SSIM, torchmetrics", multi, Some(case.ms_ssim_torchmetrics), 1e-5),
+            ("MS-SSIM, piq", multi, case.ms_ssim_piq, 1e-4),
         ] {
+            let Some(wanted) = wanted else { continue };
             let error = (value - wanted).abs() / wanted;
             println!("{library}, {}: {value} against {wanted} ({error:.1e})", case.name);
-            assert!(error <= 1e-6, "{library}, {}: {value} against {wanted} ({error:e})", case.name);
+            assert!(error <= most, "{library}, {}: {value} against {wanted} ({error:e})", case.name);
         }
     }
 }
