@@ -47,8 +47,8 @@ fn similarities_agree_with_torchmetrics_and_piq() {
         for (library, value, wanted, most) in [
             ("SSIM, torchmetrics", single, Some(case.ssim_torchmetrics), 1e-9),
             ("SSIM, piq", single, Some(case.ssim_piq), 1e-9),
-            ("MS-SSIM, torchmetrics", multi, Some(case.ms_ssim_torchmetrics), 1e-5),
-            ("MS-SSIM, piq", multi, case.ms_ssim_piq, 1e-4),
+            ("MS-SSIM, torchmetrics", multi, Some(case.ms_ssim_torchmetrics), 1e-3),
+            ("MS-SSIM, piq", multi, case.ms_ssim_piq, 1e-9),
         ] {
             let Some(wanted) = wanted else { continue };
             let error = (value - wanted).abs() / wanted;
