@@ -48,9 +48,14 @@ where
 }
 
 /// MS-SSIM inside a mask. As many scales count as leave the mask 121 pixels (at least one does), their exponents scaled to
-/// a sum of 1; the number of scales comes with it.
-pub(crate) fn masked(a: &[f64], b: &[f64], mask: &[bool], width: usize) -> (f64, usize) {
-    let mut scales = vec![Scale { a: a.to_vec(), b: b.to_vec(), mask: mask.to_vec(), width }];
+/// a sum of 1; the number of scales comes with it. `finest` is SSIM's map of the two planes.
+pub(crate) fn masked(
+    finest: &[Similarity],
+    [a, b]: [Vec<f64>; 2],
+    mask: &[bool],
+    width: usize,
+) -> (f64, usize) {
+    let mut scales = vec![Scale { a, b, mask: mask.to_vec(), width }];
     while scales.len() < EXPONENTS.len() {
         let next = scales[scales.len() - 1].halved();
         if next.count() < FEWEST {
@@ -61,7 +66,13 @@ pub(crate) fn masked(a: &[f64], b: &[f64], mask: &[bool], width: usize) -> (f64,
     let sum: f64 = EXPONENTS[..scales.len()].iter().sum();
     let mut value = 1.0;
     for (level, (scale, exponent)) in scales.iter().zip(EXPONENTS).enumerate() {
-        let map = ssim::map(&scale.a, &scale.b, &scale.mask, scale.width);
+        let coarser;
+        let map = if level == 0 {
+            finest
+        } else {
+            coarser = ssim::map(&scale.a, &scale.b, &scale.mask, scale.width);
+            &coarser
+        };
         let of = factor(level + 1 == scales.len());
         let inside = map.iter().zip(&scale.mask).filter(|(_, inside)| **inside);
         let mean = inside.map(|(s, _)| of(*s)).sum::<f64>() / scale.count().max(1) as f64;

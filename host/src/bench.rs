@@ -43,7 +43,6 @@ use crate::products::Matting;
 use crate::store::Store;
 use crate::suite::{Metric, Suite};
 use ledger::Ledger;
-use pixels::PixelMeasure;
 use plan::Plan;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -204,7 +203,6 @@ impl<'a> Bench<'a> {
 
     /// Computes all that is missing.
     fn compute(&self, rescore: bool) -> Result<Broken, BenchError> {
-        let suite = self.plan.suite;
         let mut broken = Broken::new();
         self.has_something_to_rescore(rescore)?;
         for optimizer in &self.plan.cast.optimizers {
@@ -221,9 +219,7 @@ impl<'a> Bench<'a> {
         // Pixels and sheets need the creatives only, and the judges keep this thread waiting for their process.
         std::thread::scope(|scope| {
             let beside = scope.spawn(|| {
-                for measure in PixelMeasure::wanted(suite) {
-                    self.measure_pixels(measure, rescore)?;
-                }
+                self.measure_pixels(rescore)?;
                 // A contact sheet is of the whole suite.
                 if self.plan.shard.is_none() { self.ledger().draw_sheets() } else { Ok(()) }
             });

@@ -5,9 +5,9 @@ mod creatives;
 use crate::products::Matting;
 use adeval_eval::EvalError;
 use adeval_eval::consistency::{Consistency, Limits, Placed, consistency};
-use adeval_sdk::{CutOut, ErrorKind, Placement, PluginError, Product};
+use adeval_sdk::{ErrorKind, Placement, PluginError};
 pub use creatives::{Finished, finished};
-use image::RgbImage;
+use image::{RgbImage, RgbaImage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,23 +22,22 @@ pub struct ConsistencyOptions {
     pub limits: Limits,
 }
 
-/// Measures a creative; `None` when no opaque pixel of the product lies on it.
+/// Measures a creative; `product` is the product's alpha box at the placement's size. `None` when no opaque pixel of the product lies on it.
 ///
 /// # Errors
-/// When the product cannot be resampled or the creative cannot be segmented.
+/// When the creative cannot be segmented.
 pub fn measure(
     creative: &RgbImage,
-    product: &Product,
+    product: &RgbaImage,
     placement: &Placement,
     options: &ConsistencyOptions,
     matting: &dyn Matting,
 ) -> Result<Option<Consistency>, PluginError> {
-    let pixels = CutOut::of(product)?.resample(placement)?;
     let failed = |message: String| PluginError::new(ErrorKind::Numerical, message);
     let segmented = if options.segment { Some(matting.alpha(creative).map_err(failed)?) } else { None };
     let placed = Placed {
         creative,
-        product: &pixels,
+        product,
         left: placement.left,
         top: placement.top,
         segmented: segmented.as_ref(),

@@ -31,7 +31,7 @@ pub(super) fn marks(pairs: &Pairs) -> Marks {
         if pairs.equal() {
             return Some(1.0);
         }
-        mean(&pairs.similarities(), &region, |s| s.structure.max(0.0))
+        mean(pairs.similarities(), &region, |s| s.structure.max(0.0))
     };
     Marks { share: count as f64 / pairs.count() as f64, kept: if count > 0 { kept() } else { None } }
 }

@@ -117,14 +117,15 @@ pub struct SegmentedOutline {
 /// segmenter's map has another size than the creative.
 pub fn consistency(placed: &Placed<'_>, limits: &Limits) -> Result<Consistency> {
     let Placed { creative, product, .. } = *placed;
-    let (right, down) = align::displacement(creative, product, placed.left, placed.top)?;
+    let (right, down) = align::displacement(creative, product, placed.left, placed.top);
     let (left, top) = (placed.left + right, placed.top + down);
     let pairs = Pairs::cut(creative, product, left, top)?;
     let around = Surroundings::cut(creative, product, left, top);
-    let [wanted, found] = pairs.lumas();
-    let equal = pairs.equal();
-    let (multi_scale, scales) =
-        if equal { (1.0, 1) } else { ms_ssim::masked(&wanted, &found, &pairs.mask, pairs.width) };
+    let (multi_scale, scales) = if pairs.equal() {
+        (1.0, 1)
+    } else {
+        ms_ssim::masked(pairs.similarities(), pairs.lumas(), &pairs.mask, pairs.width)
+    };
     let marks = marks::marks(&pairs);
     let seam = seam::seam(&around);
     let area = around.area() as f64;

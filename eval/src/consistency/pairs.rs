@@ -3,6 +3,7 @@
 use crate::ssim::{self, Similarity};
 use crate::{EvalError, Result};
 use image::{ImageBuffer, Rgb, RgbaImage};
+use std::cell::OnceCell;
 use std::ops::{Deref, Range};
 
 /// The alpha from which a pixel counts as opaque.
@@ -19,6 +20,7 @@ pub(super) struct Pairs {
     found: Vec<[u8; 3]>,
     /// The mask's pixels on the canvas and off it.
     pub opaque: usize,
+    similarities: OnceCell<Vec<Similarity>>,
 }
 
 impl Pairs {
@@ -39,8 +41,14 @@ impl Pairs {
         }
         let columns = visible(left, w, creative.width());
         let rows = visible(top, h, creative.height());
-        let mut pairs =
-            Self { width: columns.len(), mask: Vec::new(), wanted: Vec::new(), found: Vec::new(), opaque };
+        let mut pairs = Self {
+            width: columns.len(),
+            mask: Vec::new(),
+            wanted: Vec::new(),
+            found: Vec::new(),
+            opaque,
+            similarities: OnceCell::new(),
+        };
         for y in rows {
             for x in columns.clone() {
                 let [r, g, b, _] = product.get_pixel(x, y).0;
@@ -78,10 +86,12 @@ impl Pairs {
         [&self.wanted, &self.found].map(|pixels| pixels.iter().map(|p| ssim::luma(*p)).collect())
     }
 
-    /// SSIM's factors at every pixel.
-    pub fn similarities(&self) -> Vec<Similarity> {
-        let [wanted, found] = self.lumas();
-        ssim::map(&wanted, &found, &self.mask, self.width)
+    /// SSIM's factors at every pixel, computed once.
+    pub fn similarities(&self) -> &[Similarity] {
+        self.similarities.get_or_init(|| {
+            let [wanted, found] = self.lumas();
+            ssim::map(&wanted, &found, &self.mask, self.width)
+        })
     }
 
     /// Mean over the mask of one of SSIM's factors, or of their product.
@@ -89,7 +99,7 @@ impl Pairs {
         if self.equal() {
             return 1.0;
         }
-        mean(&self.similarities(), &self.mask, of).unwrap_or(1.0)
+        mean(self.similarities(), &self.mask, of).unwrap_or(1.0)
     }
 }
 
@@ -108,15 +118,19 @@ fn visible(at: i32, size: u32, canvas: u32) -> Range<u32> {
 }
 
 /// Opaque pixels whose eight neighbours are opaque too; beyond the box nothing is.
-fn eroded(product: &RgbaImage) -> Vec<bool> {
+pub(super) fn eroded(product: &RgbaImage) -> Vec<bool> {
     let (w, h) = (product.width() as usize, product.height() as usize);
     let opaque: Vec<bool> = product.pixels().map(|p| p.0[3] >= OPAQUE).collect();
     let mut out = vec![false; w * h];
-    for y in 1..h.saturating_sub(1) {
-        for x in 1..w.saturating_sub(1) {
-            let block = |row: usize| &opaque[row * w + x - 1..=row * w + x + 1];
-            out[y * w + x] = (y - 1..=y + 1).all(|row| block(row).iter().all(|inside| *inside));
+    // Three in a row, then three such rows.
+    let mut rows = vec![false; w * h];
+    for (from, to) in opaque.chunks_exact(w.max(1)).zip(rows.chunks_exact_mut(w.max(1))) {
+        for (to, three) in to.iter_mut().skip(1).zip(from.windows(3)) {
+            *to = three[0] & three[1] & three[2];
         }
+    }
+    for at in w..(w * h).saturating_sub(w) {
+        out[at] = rows[at - w] & rows[at] & rows[at + w];
     }
     out
 }

@@ -18,6 +18,7 @@ const MOST: usize = 1500;
 /// The canvas within reach of the product.
 pub(super) struct Surroundings {
     width: usize,
+    /// CIELAB where a profile can reach, which is within 28 pixels of the outline.
     lab: Vec<[f64; 3]>,
     inside: Vec<bool>,
     /// Distance from the outline in pixels: positive outside, negative inside.
@@ -51,14 +52,18 @@ impl Surroundings {
             let within = (0..i64::from(product.width())).contains(&x) && (0..i64::from(product.height())).contains(&y);
             if within { product.get_pixel(x as u32, y as u32).0[3] } else { 0 }
         };
-        let places = rows.flat_map(|y| columns.clone().map(move |x| (x, y)));
-        let (lab, inside): (Vec<_>, Vec<_>) = places
-            .map(|(x, y)| (lab_of(creative.get_pixel(x as u32, y as u32).0), alpha(x, y) >= INSIDE))
-            .unzip();
+        let places = || rows.clone().flat_map(|y| columns.clone().map(move |x| (x, y)));
+        let inside: Vec<bool> = places().map(|(x, y)| alpha(x, y) >= INSIDE).collect();
         let outside: Vec<bool> = inside.iter().map(|inside| !inside).collect();
         let out = squared_distances(&inside, width.max(1));
         let within = squared_distances(&outside, width.max(1));
-        let signed = out.iter().zip(within).map(|(out, within)| out.sqrt() - within.sqrt()).collect();
+        let signed: Vec<f64> =
+            out.iter().zip(within).map(|(out, within)| out.sqrt() - within.sqrt()).collect();
+        let lab = |((x, y), distance): ((i64, i64), &f64)| {
+            let reached = (-DEPTH - 3.0..=margin as f64).contains(distance);
+            if reached { lab_of(creative.get_pixel(x as u32, y as u32).0) } else { [0.0; 3] }
+        };
+        let lab = places().zip(&signed).map(lab).collect();
         let whole_area = product.pixels().filter(|p| p.0[3] >= INSIDE).count();
         Self { width, lab, inside, signed, whole_area }
     }

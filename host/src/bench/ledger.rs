@@ -1,11 +1,9 @@
 //! What is planned and what is there: all that a board needs, and none of it needs a plugin.
 
-use super::pixels::PixelMeasure;
 use super::plan::Plan;
 use super::result::OptimizerResult;
 use super::{BenchError, Broken};
 use crate::store::Store;
-use crate::suite::Metric;
 use adeval_eval::leaderboard::Leaderboard;
 
 /// A plan and the store of its results.
@@ -26,7 +24,6 @@ impl Ledger<'_> {
     /// is to be measured on it. Components that could not be opened owe nothing.
     pub fn missing(&self, broken: &Broken) -> usize {
         let works = |user: &str| broken.iter().all(|(other, _)| other != user);
-        let suite = self.plan.suite;
         let cast = &self.plan.cast;
         let optimizers = cast.optimizers.iter().filter(|o| works(&o.component.user));
         let mut missing: usize = optimizers.map(|o| self.missing_seeds(o).len()).sum();
@@ -36,9 +33,7 @@ impl Ledger<'_> {
         for entry in cast.entries.iter().filter(|e| works(&e.prompt.user) && works(&e.background.user)) {
             missing += self.missing_prompts(entry).len() + self.missing_creatives(entry).len();
         }
-        for measure in PixelMeasure::wanted(suite) {
-            missing += self.unmeasured(measure, false).len();
-        }
+        missing += self.unmeasured(false).iter().map(|one| one.missing.len()).sum::<usize>();
         for judge in cast.judges.iter().filter(|j| works(&j.component.user)) {
             missing += self.missing_questions(judge).iter().map(Vec::len).sum::<usize>();
         }

@@ -7,7 +7,7 @@ use super::plan::{
 use super::pump::{Answers, Done, pump};
 use super::{Bench, BenchError, Broken, Ledger};
 use crate::products::decode_rgb;
-use crate::store::{Outcome, Record};
+use crate::store::Outcome;
 use crate::suite::Metric;
 use adeval_sdk::client::{EmbedderClient, RewardClient};
 use adeval_sdk::{

@@ -7,7 +7,8 @@ use super::{Bench, BenchError, Ledger};
 use crate::consistency;
 use crate::store::{Outcome, Record};
 use crate::suite::{Metric, Suite};
-use adeval_sdk::{CutOut, ErrorKind, PluginError};
+use adeval_sdk::{CutOut, ErrorKind, Placement, PluginError};
+use image::{RgbImage, RgbaImage};
 use rayon::prelude::*;
 use std::collections::HashSet;
 
@@ -37,43 +38,67 @@ impl PixelMeasure {
     }
 }
 
+/// A creative, and what was not measured on it yet.
+pub struct Unmeasured<'a> {
+    made: Made<'a>,
+    /// The measures, with the keys of their results.
+    pub missing: Vec<(PixelMeasure, String)>,
+}
+
 impl Bench<'_> {
     /// Measures what became of the product on each creative; `anew` also where it is known.
-    pub fn measure_pixels(&self, measure: PixelMeasure, anew: bool) -> Result<(), BenchError> {
-        let missing = self.ledger().unmeasured(measure, anew);
-        for batch in missing.chunks(PIXEL_BATCH) {
+    pub fn measure_pixels(&self, anew: bool) -> Result<(), BenchError> {
+        let unmeasured = self.ledger().unmeasured(anew);
+        for batch in unmeasured.chunks(PIXEL_BATCH) {
             self.check_cancelled()?;
-            let measured = batch.par_iter().map(|(key, made)| {
-                let item = format!("{}/{}", made.product.id, made.sample);
-                let outcome = self.measure_pixels_of(measure, made);
-                Record { seconds: None, ..record(key.clone(), item, 0.0, measure.stage(), outcome) }
-            });
-            self.store.append(&measured.collect::<Vec<_>>())?;
+            let measured: Vec<Vec<Record>> = batch.par_iter().map(|one| self.measured(one)).collect();
+            self.store.append(&measured.concat())?;
         }
         Ok(())
     }
 
-    fn measure_pixels_of(&self, measure: PixelMeasure, made: &Made<'_>) -> Result<Outcome, PluginError> {
-        let creative = load_rgb(&self.store.image_path(&made.image))?;
+    fn measured(&self, Unmeasured { made, missing }: &Unmeasured<'_>) -> Vec<Record> {
+        let product = || CutOut::of(made.product.product()?)?.resample(&made.placement);
+        let loaded = load_rgb(&self.store.image_path(&made.image)).and_then(|c| Ok((c, product()?)));
+        let one = |(measure, key): &(PixelMeasure, String)| {
+            let item = format!("{}/{}", made.product.id, made.sample);
+            let outcome = match &loaded {
+                Ok((creative, product)) => self.outcome(*measure, creative, product, &made.placement),
+                Err(error) => Err(error.clone()),
+            };
+            Record { seconds: None, ..record(key.clone(), item, 0.0, measure.stage(), outcome) }
+        };
+        missing.iter().map(one).collect()
+    }
+
+    fn outcome(
+        &self,
+        measure: PixelMeasure,
+        creative: &RgbImage,
+        product: &RgbaImage,
+        placement: &Placement,
+    ) -> Result<Outcome, PluginError> {
+        let options = &self.plan.suite.consistency;
         match measure {
-            PixelMeasure::Fidelity => fidelity(&creative, made).map(Outcome::Fidelity),
+            PixelMeasure::Fidelity => fidelity(creative, product, placement).map(Outcome::Fidelity),
             PixelMeasure::Consistency => {
-                let (product, options) = (made.product.product()?, &self.plan.suite.consistency);
-                let matting = self.services.matting;
-                let found = consistency::measure(&creative, product, &made.placement, options, matting)?;
-                Ok(Outcome::Consistency(found.map(Box::new)))
+                consistency::measure(creative, product, placement, options, self.services.matting)
+                    .map(|found| Outcome::Consistency(found.map(Box::new)))
             }
         }
     }
 }
 
-fn fidelity(creative: &image::RgbImage, made: &Made<'_>) -> Result<Option<f64>, PluginError> {
-    let product = CutOut::of(made.product.product()?)?.resample(&made.placement)?;
-        match adeval_eval::fidelity(creative, &product, made.placement.left, made.placement.top) {
-            Ok(fidelity) => Ok(Some(fidelity.product_fidelity)),
-            Err(adeval_eval::EvalError::EmptyMask { .. }) => Ok(None),
-            Err(error) => Err(PluginError::new(ErrorKind::Numerical, error.to_string())),
-        }
+fn fidelity(
+    creative: &RgbImage,
+    product: &RgbaImage,
+    placement: &Placement,
+) -> Result<Option<f64>, PluginError> {
+    match adeval_eval::fidelity(creative, product, placement.left, placement.top) {
+        Ok(fidelity) => Ok(Some(fidelity.product_fidelity)),
+        Err(adeval_eval::EvalError::EmptyMask { .. }) => Ok(None),
+        Err(error) => Err(PluginError::new(ErrorKind::Numerical, error.to_string())),
+    }
 }
 
 impl<'a> Ledger<'a> {
@@ -87,18 +112,23 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Creatives that were not measured, or all when they are to be measured `anew`, with the keys of the results.
-    pub fn unmeasured(&self, measure: PixelMeasure, anew: bool) -> Vec<(String, Made<'a>)> {
+    /// Creatives with the measures that they lack, or with all of them when they are to be measured `anew`.
+    pub fn unmeasured(&self, anew: bool) -> Vec<Unmeasured<'a>> {
+        let wanted = PixelMeasure::wanted(self.plan.suite);
         let mut seen = HashSet::new();
-        let mut missing = Vec::new();
+        let mut unmeasured = Vec::new();
         for entry in &self.plan.cast.entries {
             for made in self.creatives(entry) {
-                let key = self.pixel_key(measure, &made);
-                if (anew || !self.store.has(&key)) && seen.insert(key.clone()) {
-                    missing.push((key, made));
+                let keyed = wanted.iter().map(|measure| (*measure, self.pixel_key(*measure, &made)));
+                let lacks = |(_, key): &(PixelMeasure, String)| {
+                    (anew || !self.store.has(key)) && seen.insert(key.clone())
+                };
+                let missing: Vec<_> = keyed.filter(lacks).collect();
+                if !missing.is_empty() {
+                    unmeasured.push(Unmeasured { made, missing });
                 }
             }
         }
-        missing
+        unmeasured
     }
 }

@@ -80,7 +80,7 @@ fn a_longer_handle_is_outgrowth_and_a_thing_apart_is_not() {
 #[test]
 fn a_product_that_nobody_sees_is_all_eroded() {
     let lost = outline(&disc(-1.0), &disc(RADIUS), OutlineOptions { tolerance: 0.0, ..Default::default() });
-    let expected = Outline { outgrowth: 0.0, erosion: 1.0, reach: 0.0, boundary: 0.0 };
+    let expected = Outline { outgrowth: 0.0, erosion: 1.0, reach: 0.0, boundary: 0.0, area_ratio: 0.0, hausdorff: None };
     assert_eq!(lost, Ok(expected));
 }
 
@@ -88,7 +88,9 @@ fn a_product_that_nobody_sees_is_all_eroded() {
 fn a_product_that_fills_the_canvas_has_no_outline() {
     let full = drawn(|_, _| true);
     let measured = outline(&full, &full, OutlineOptions::default()).expect("one size");
-    assert_eq!(measured, Outline { outgrowth: 0.0, erosion: 0.0, reach: 0.0, boundary: 1.0 });
+    let expected =
+        Outline { outgrowth: 0.0, erosion: 0.0, reach: 0.0, boundary: 1.0, area_ratio: 1.0, hausdorff: None };
+    assert_eq!(measured, expected);
 }
 
 #[test]

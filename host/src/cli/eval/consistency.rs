@@ -7,14 +7,14 @@ use super::source::IntervalArgs;
 use super::{source, text};
 use crate::bench::Progress;
 use crate::consistency::{ConsistencyOptions, Finished, finished, measure};
-use crate::products::{self, CutOutNetwork, Products, decode_rgb};
+use crate::products::{CutOutNetwork, Listing, Products, decode_rgb};
 use adeval_eval::consistency::{Consistency, Limits, Reason, WEIGHTS};
 use adeval_eval::{Bootstrap, ClusterTable, Estimate};
-use adeval_sdk::Product;
+use adeval_sdk::{CutOut, Product};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const EXAMPLES: &str = "\
@@ -112,7 +112,7 @@ pub fn run(args: &ConsistencyArgs, session: Session) -> Result<Finish, Stop> {
             .help("`adeval render` writes both; `adeval eval consistency --help` shows what a sidecar says"));
     }
     let matting = CutOutNetwork::default();
-    let Products { good, bad, warnings } = products::load(&args.products, None, &matting)?;
+    let Products { good, bad, warnings } = shown(&wanted, &args.products, &matting)?;
     warnings.iter().for_each(|warning| output::warn(warning));
     left_out.extend(bad.into_iter().map(|bad| bad.message));
     let by_id: BTreeMap<&str, &Product> = good.iter().map(|p| (p.id.as_str(), p)).collect();
@@ -144,6 +144,14 @@ pub fn run(args: &ConsistencyArgs, session: Session) -> Result<Finish, Stop> {
     };
     source::show(&result, page, session)?;
     Ok(Finish::with_failures(!result.left_out.is_empty()))
+}
+
+/// The products that the creatives show; the others are not read.
+fn shown(wanted: &[Finished], source: &Path, matting: &CutOutNetwork) -> Result<Products, Stop> {
+    let listing = Listing::of(source, None)?;
+    let ids = listing.ids();
+    let shown: BTreeSet<&str> = wanted.iter().map(|one| one.product.as_str()).collect();
+    Ok(listing.at(|at| shown.contains(ids[at].as_str())).read(matting))
 }
 
 impl ConsistencyArgs {
@@ -185,7 +193,9 @@ fn measure_one(
         .ok_or_else(|| format!("{image}: --products has no \"{}\"", one.product))?;
     let bytes = std::fs::read(&one.image).map_err(|e| format!("{image}: cannot be read: {e}"))?;
     let creative = decode_rgb(&bytes, &one.image)?;
-    let found = measure(&creative, product, &one.placement, options, matting);
+    let found = CutOut::of(product)
+        .and_then(|cut_out| cut_out.resample(&one.placement))
+        .and_then(|product| measure(&creative, &product, &one.placement, options, matting));
     report.advance(1);
     let found = found
         .map_err(|error| format!("{image}: {error}"))?
