@@ -36,7 +36,9 @@ fn main() -> Result<()> {
         .map(|(at, product)| stage(product, &scenes[at * scenes.len() / products.len()]))
         .collect::<Result<_>>()?;
     println!("{} products", stages.len());
-    println!("defect     amount  struct colour  marks  posit visible outline segment  seam  distinct score contact  refused");
+    println!(
+        "defect     amount  struct colour  marks  posit visible outline segment  seam  distinct score contact  refused"
+    );
     for defect in Defect::ALL {
         for amount in amounts(defect) {
             let found: Vec<Consistency> = stages
@@ -88,7 +90,8 @@ fn row(defect: Defect, amount: u32, found: &[Consistency]) {
     let contact = mean(found.iter().filter_map(|one| one.measures.contact_shadow).collect());
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for one in found {
-        let mut kinds: Vec<_> = one.verdict.reasons.iter().map(|fault| format!("{:?}", fault.reason)).collect();
+        let mut kinds: Vec<_> =
+            one.verdict.reasons.iter().map(|fault| format!("{:?}", fault.reason)).collect();
         kinds.dedup();
         kinds.into_iter().for_each(|kind| *reasons.entry(kind).or_default() += 1);
     }

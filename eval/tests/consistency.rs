@@ -16,7 +16,13 @@ fn stage() -> Stage {
         let shade = 1.0 - 0.35 * (dx / 58.0).powi(2);
         let label = (90..170).contains(&y) && dx.abs() < 44.0;
         let stroke = label && (x / 4 + y / 6) % 2 == 0 && (x / 3) % 3 != 0 && (y / 4) % 3 != 0;
-        let base = if stroke { [30.0, 40.0, 90.0] } else if label { [235.0, 225.0, 200.0] } else { [170.0, 50.0, 40.0] };
+        let base = if stroke {
+            [30.0, 40.0, 90.0]
+        } else if label {
+            [235.0, 225.0, 200.0]
+        } else {
+            [170.0, 50.0, 40.0]
+        };
         let [r, g, b] = base.map(|v: f64| (v * shade) as u8);
         Rgba([r, g, b, 255])
     });
@@ -61,7 +67,8 @@ fn each_defect_costs_its_part_more_with_each_step_and_no_other() {
     let stage = stage();
     let sound = measured(&stage, Defect::Growth, 0);
     for (defect, amounts, costs) in PLANTED {
-        let found: Vec<Consistency> = amounts.iter().map(|amount| measured(&stage, defect, *amount)).collect();
+        let found: Vec<Consistency> =
+            amounts.iter().map(|amount| measured(&stage, defect, *amount)).collect();
         let intended: Vec<f64> = found.iter().map(|one| part(&one.parts, costs[0])).collect();
         assert!(intended.windows(2).all(|pair| pair[1] <= pair[0]), "{defect:?}: {intended:?}");
         assert!(intended[intended.len() - 1] < intended[0] - 0.1, "{defect:?}: {intended:?}");
@@ -87,7 +94,17 @@ fn a_sound_creative_can_be_used_and_each_kind_of_fault_has_its_reason() {
     assert_eq!(reasons(Defect::Crop, 20), [Reason::Space]);
     assert_eq!(reasons(Defect::Camouflage, 100), [Reason::Indistinct]);
     assert!(reasons(Defect::Growth, 16).contains(&Reason::Shape));
-    assert!(reasons(Defect::Pedestal, 69).contains(&Reason::Shape));
+    let planted = stage.plant(Defect::Pedestal, 69);
+    let placed = Placed {
+        creative: &planted.creative,
+        product: &stage.product,
+        left: planted.left,
+        top: planted.top,
+        segmented: Some(&planted.silhouette),
+    };
+    let strict = Limits { most_misshapen: 0.3, ..Limits::default() };
+    let verdict = consistency(&placed, &strict).unwrap().verdict;
+    assert_eq!(verdict.reasons.iter().map(|fault| fault.reason).collect::<Vec<_>>(), [Reason::Shape]);
 }
 
 #[test]

@@ -63,8 +63,10 @@ fn equal_pictures_have_a_similarity_of_one_and_small_or_unequal_ones_an_error() 
     let grey = RgbImage::from_pixel(176, 180, Rgb([90, 90, 90]));
     assert!((ms_ssim(&grey, &grey).unwrap() - 1.0).abs() < 1e-12);
     let small = RgbImage::new(175, 400);
-    assert!(matches!(ms_ssim(&small, &small), Err(EvalError::TooFew { needed: 176, .. })
-        | Err(EvalError::SizeMismatch { .. })));
+    assert!(matches!(
+        ms_ssim(&small, &small),
+        Err(EvalError::TooFew { needed: 176, .. }) | Err(EvalError::SizeMismatch { .. })
+    ));
     let error = ms_ssim(&grey, &small).unwrap_err();
     assert!(error.to_string().contains("175x400"), "{error}");
 }

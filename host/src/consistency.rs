@@ -35,13 +35,8 @@ pub fn measure(
 ) -> Result<Option<Consistency>, PluginError> {
     let failed = |message: String| PluginError::new(ErrorKind::Numerical, message);
     let segmented = if options.segment { Some(matting.alpha(creative).map_err(failed)?) } else { None };
-    let placed = Placed {
-        creative,
-        product,
-        left: placement.left,
-        top: placement.top,
-        segmented: segmented.as_ref(),
-    };
+    let placed =
+        Placed { creative, product, left: placement.left, top: placement.top, segmented: segmented.as_ref() };
     match consistency(&placed, &options.limits) {
         Ok(found) => Ok(Some(found)),
         Err(EvalError::EmptyMask { .. }) => Ok(None),

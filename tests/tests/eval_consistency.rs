@@ -35,7 +35,8 @@ fn creatives_as_they_were_rendered_can_all_be_used_and_changed_ones_say_why_not(
     let room = rendered();
     let command = "--json eval consistency made --products products/products.json";
     let sound = room.adeval(command).run().done().json();
-    let schema: Value = serde_json::from_str(include_str!("../../schemas/eval-consistency.schema.json")).unwrap();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../schemas/eval-consistency.schema.json")).unwrap();
     jsonschema::validate(&schema, &sound).unwrap();
     assert_eq!(sound["entries"][0]["creatives"], 3);
     assert_eq!(sound["entries"][0]["available"]["value"], 1.0, "{sound}");

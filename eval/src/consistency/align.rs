@@ -70,8 +70,7 @@ impl Search {
     fn best(&self, around: (i32, i32), radius: i32) -> (i32, i32) {
         let reach = -radius..=radius;
         let places = reach.clone().flat_map(|y| reach.clone().map(move |x| (around.0 + x, around.1 + y)));
-        let mut places: Vec<_> =
-            places.filter(|(x, y)| x.abs() <= FARTHEST && y.abs() <= FARTHEST).collect();
+        let mut places: Vec<_> = places.filter(|(x, y)| x.abs() <= FARTHEST && y.abs() <= FARTHEST).collect();
         places.sort_by_key(|(x, y)| x * x + y * y);
         let errors = places.iter().map(|place| self.error(*place));
         let best = errors.zip(&places).fold((f64::INFINITY, (0, 0)), |best, (error, place)| {

@@ -6,8 +6,8 @@
 
 use super::colour::delta_e_2000;
 use super::pairs::Pairs;
-use crate::ssim::Similarity;
 use crate::Result;
+use crate::ssim::Similarity;
 use image::{ImageBuffer, Rgb, RgbaImage};
 use serde::{Deserialize, Serialize};
 use std::ops::Deref;

@@ -21,11 +21,13 @@ pub(super) fn contact_shadow(creative: &RgbImage, product: &RgbaImage, left: i32
     let deep = ((STRIP * height as f64).round() as i64).max(2);
     let at = |x: i64, y: i64| {
         let (x, y) = (x + i64::from(left), y + i64::from(top));
-        let within = (0..i64::from(creative.width())).contains(&x) && (0..i64::from(creative.height())).contains(&y);
+        let within =
+            (0..i64::from(creative.width())).contains(&x) && (0..i64::from(creative.height())).contains(&y);
         within.then(|| luma(creative.get_pixel(x as u32, y as u32).0))
     };
     // The first pixel beneath is mixed by antialiasing.
-    let strip = mean(foot.flat_map(|(x, y)| (2..2 + deep).map(move |d| (*x, y + d))).filter_map(|(x, y)| at(x, y)))?;
+    let strip =
+        mean(foot.flat_map(|(x, y)| (2..2 + deep).map(move |d| (*x, y + d))).filter_map(|(x, y)| at(x, y)))?;
     let beside = (-width / 2..-width / 8).chain(width + width / 8..width + width / 2);
     let ground = beside.flat_map(|x| (2..2 + deep).map(move |d| (x, bottom + d)));
     let ground = mean(ground.filter_map(|(x, y)| at(x, y)))?;

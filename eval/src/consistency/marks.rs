@@ -39,7 +39,8 @@ pub(super) fn marks(pairs: &Pairs) -> Marks {
 /// The pixels of the mask that belong to marks.
 fn region(luma: &[f64], mask: &[bool], width: usize) -> Vec<bool> {
     let height = mask.len() / width;
-    let (mut edges, mut across, mut down) = (vec![0.0; mask.len()], vec![0.0; mask.len()], vec![0.0; mask.len()]);
+    let (mut edges, mut across, mut down) =
+        (vec![0.0; mask.len()], vec![0.0; mask.len()], vec![0.0; mask.len()]);
     for y in 1..height.saturating_sub(1) {
         for x in 1..width.saturating_sub(1) {
             let at = y * width + x;
@@ -53,10 +54,14 @@ fn region(luma: &[f64], mask: &[bool], width: usize) -> Vec<bool> {
     }
     let radius = ((AROUND * width.max(height) as f64) as usize / 2).max(4);
     let inside: Vec<f64> = mask.iter().map(|inside| f64::from(u8::from(*inside))).collect();
-    let [inside, edges, across, down] = [inside, edges, across, down].map(|plane| box_sums(&plane, width, radius));
+    let [inside, edges, across, down] =
+        [inside, edges, across, down].map(|plane| box_sums(&plane, width, radius));
     let marked = |at: usize| {
         let weaker = across[at].min(down[at]);
-        mask[at] && edges[at] >= DENSE * inside[at] && weaker >= BOTH_WAYS * (across[at] + down[at]) && weaker > 0.0
+        mask[at]
+            && edges[at] >= DENSE * inside[at]
+            && weaker >= BOTH_WAYS * (across[at] + down[at])
+            && weaker > 0.0
     };
     (0..mask.len()).map(marked).collect()
 }

@@ -87,7 +87,7 @@ pub struct Measures {
     pub lost_edge_share: Option<f64>,
     /// The outline by the segmenter; absent without one.
     pub segmented: Option<SegmentedOutline>,
-    /// Area of the product on the canvas, over the canvas, in [0, 1].
+    /// Area of the product's box on the canvas, over the canvas, in [0, 1].
     pub canvas_share: f64,
     /// Share of the product's pixels that lies on the canvas, in [0, 1].
     pub visible_share: f64,
@@ -142,13 +142,23 @@ pub fn consistency(placed: &Placed<'_>, limits: &Limits) -> Result<Consistency> 
         halo: seam.map(|s| s.halo),
         lost_edge_share: seam.map(|s| s.lost_edge_share),
         segmented: placed.segmented.map(|map| segmented(map, placed)).transpose()?,
-        canvas_share: area / (f64::from(creative.width()) * f64::from(creative.height())),
+        canvas_share: box_share(placed, (left, top)),
         visible_share: area / around.whole_area.max(1) as f64,
         contact_shadow: ground::contact_shadow(creative, product, left, top),
     };
     let parts = Parts::of(&measures, product.width().max(product.height()));
     let verdict = limits.judge(&measures, &parts);
     Ok(Consistency { score: parts.score(), parts, verdict, measures })
+}
+
+/// Share of the canvas that the product's box covers.
+fn box_share(placed: &Placed<'_>, (left, top): (i32, i32)) -> f64 {
+    let covered = |at: i32, size: u32, canvas: u32| {
+        let (start, end) = (i64::from(at).max(0), (i64::from(at) + i64::from(size)).min(i64::from(canvas)));
+        (end - start).max(0) as f64 / f64::from(canvas)
+    };
+    let (width, height) = placed.creative.dimensions();
+    covered(left, placed.product.width(), width) * covered(top, placed.product.height(), height)
 }
 
 /// Compares a segmenter's map with the alpha where it was declared.

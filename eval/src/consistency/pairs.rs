@@ -35,8 +35,9 @@ impl Pairs {
         let opaque = mask.iter().filter(|inside| **inside).count();
         let (w, h) = product.dimensions();
         if opaque == 0 {
-            let reason =
-                format!("none of its {w}x{h} pixels and all their neighbours have an alpha of {OPAQUE} or more");
+            let reason = format!(
+                "none of its {w}x{h} pixels and all their neighbours have an alpha of {OPAQUE} or more"
+            );
             return Err(EvalError::EmptyMask { reason });
         }
         let columns = visible(left, w, creative.width());

@@ -4,7 +4,7 @@
 //! defect, and knows by construction where the product was declared to be and what of the picture is product.
 
 use super::surroundings::INSIDE;
-use image::{GrayImage, Luma, Rgb, Rgba, Rgba32FImage, RgbImage, RgbaImage, imageops};
+use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, Rgba32FImage, RgbaImage, imageops};
 use palette::{FromColor, Oklch, Srgb};
 
 /// How far "nearby" reaches, as a Gaussian's sigma in pixels, and the weight below which nothing is near.

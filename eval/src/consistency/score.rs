@@ -90,7 +90,8 @@ impl Parts {
     /// Their weighted geometric mean: no part makes up for another. Each counts for at least 0.01, so that one that is lost
     /// does not hide the others.
     pub fn score(&self) -> f64 {
-        let present = || self.named().into_iter().zip(WEIGHTS).filter_map(|((_, part), (_, w))| Some((part?, w)));
+        let present =
+            || self.named().into_iter().zip(WEIGHTS).filter_map(|((_, part), (_, w))| Some((part?, w)));
         let total: f64 = present().map(|(_, weight)| weight).sum();
         present().map(|(part, weight)| part.clamp(LEAST, 1.0).powf(weight / total)).product()
     }

@@ -70,7 +70,9 @@ fn fringe(profile: &Profile) -> Option<[f64; 3]> {
     let mean = |steps: [usize; 2]| {
         let found: Option<Vec<_>> = steps.iter().map(|step| profile.outside.get(step - FIRST)).collect();
         let found = found?;
-        Some(std::array::from_fn::<f64, 3, _>(|c| found.iter().map(|v| v[c]).sum::<f64>() / found.len() as f64))
+        Some(std::array::from_fn::<f64, 3, _>(|c| {
+            found.iter().map(|v| v[c]).sum::<f64>() / found.len() as f64
+        }))
     };
     let (near, far) = (mean(NEAR)?, mean(FAR)?);
     let inside = profile.inside;

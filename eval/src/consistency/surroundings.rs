@@ -49,7 +49,8 @@ impl Surroundings {
         let width = (columns.end - columns.start) as usize;
         let alpha = |x: i64, y: i64| {
             let (x, y) = (x - i64::from(left), y - i64::from(top));
-            let within = (0..i64::from(product.width())).contains(&x) && (0..i64::from(product.height())).contains(&y);
+            let within =
+                (0..i64::from(product.width())).contains(&x) && (0..i64::from(product.height())).contains(&y);
             if within { product.get_pixel(x as u32, y as u32).0[3] } else { 0 }
         };
         let places = || rows.clone().flat_map(|y| columns.clone().map(move |x| (x, y)));
@@ -106,7 +107,9 @@ impl Surroundings {
         for step in FIRST..=REACH {
             let (px, py) = at(step as f64);
             // In a concave corner the walk comes near another part of the product again.
-            let Some(distance) = self.signed_at(px, py).filter(|d| *d > 0.7 * step as f64 - 0.5) else { break };
+            let Some(distance) = self.signed_at(px, py).filter(|d| *d > 0.7 * step as f64 - 0.5) else {
+                break;
+            };
             let Some(colour) = self.colour_along(px, py, (-ny, nx)).filter(|_| distance > 0.0) else { break };
             outside.push(colour);
         }

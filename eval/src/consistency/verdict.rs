@@ -9,7 +9,9 @@ use super::{Measures, Parts};
 use serde::{Deserialize, Serialize};
 
 /// Why a creative cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The product's own pixels, colours or marks have changed.
@@ -54,7 +56,7 @@ pub struct Limits {
     pub least_visible: f64,
     /// Least contact shadow; absent: a product may hang, float or lie on its back.
     pub least_contact: Option<f64>,
-    /// Least share of the canvas that the product covers.
+    /// Least share of the canvas that the product's box covers.
     pub least_canvas_share: f64,
     /// Largest share.
     pub most_canvas_share: f64,
@@ -75,10 +77,10 @@ impl Default for Limits {
             least_visible: 0.98,
             least_contact: None,
             least_canvas_share: 0.03,
-            most_canvas_share: 0.85,
+            most_canvas_share: 0.9,
             most_lost_edge: 0.6,
             most_continuation: 0.06,
-            most_misshapen: 0.35,
+            most_misshapen: 0.5,
             most_halo: 10.0,
         }
     }
@@ -88,40 +90,68 @@ impl Limits {
     pub(super) fn judge(&self, measures: &Measures, parts: &Parts) -> Verdict {
         let mut reasons = Vec::new();
         let mut add = |reason, because| reasons.push(Fault { reason, because });
-        for (name, part) in [("structure", Some(parts.structure)), ("colour", Some(parts.colour)), ("marks", parts.marks)] {
+        for (name, part) in
+            [("structure", Some(parts.structure)), ("colour", Some(parts.colour)), ("marks", parts.marks)]
+        {
             if let Some(part) = part.filter(|part| *part < self.least_kept) {
                 add(Reason::Changed, format!("{name} is kept to {part:.2}, less than {}", self.least_kept));
             }
         }
         if measures.visible_share < self.least_visible {
             let share = measures.visible_share;
-            add(Reason::Space, format!("{share:.2} of the product is on the canvas, less than {}", self.least_visible));
+            add(
+                Reason::Space,
+                format!("{share:.2} of the product is on the canvas, less than {}", self.least_visible),
+            );
         }
-        if let Some((found, least)) = measures.contact_shadow.zip(self.least_contact).filter(|(f, least)| f < least) {
-            add(Reason::Space, format!("the ground under the foot is {found:.2} darker than beside it, less than {least}"));
+        if let Some((found, least)) =
+            measures.contact_shadow.zip(self.least_contact).filter(|(f, least)| f < least)
+        {
+            add(
+                Reason::Space,
+                format!("the ground under the foot is {found:.2} darker than beside it, less than {least}"),
+            );
         }
         let share = measures.canvas_share;
         if share < self.least_canvas_share {
-            add(Reason::Size, format!("it covers {share:.3} of the canvas, less than {}", self.least_canvas_share));
+            add(
+                Reason::Size,
+                format!("its box covers {share:.3} of the canvas, less than {}", self.least_canvas_share),
+            );
         }
         if share > self.most_canvas_share {
-            add(Reason::Size, format!("it covers {share:.2} of the canvas, more than {}", self.most_canvas_share));
+            add(
+                Reason::Size,
+                format!("its box covers {share:.2} of the canvas, more than {}", self.most_canvas_share),
+            );
         }
         if let Some(lost) = measures.lost_edge_share.filter(|lost| *lost > self.most_lost_edge) {
-            add(Reason::Indistinct, format!("{lost:.2} of the outline shows no edge, more than {}", self.most_lost_edge));
+            add(
+                Reason::Indistinct,
+                format!("{lost:.2} of the outline shows no edge, more than {}", self.most_lost_edge),
+            );
         }
         if let Some(area) = measures.continuation.filter(|area| *area > self.most_continuation) {
             let most = self.most_continuation;
-            add(Reason::Shape, format!("its colour goes on beyond the outline over {area:.2} of its area, more than {most}"));
+            add(
+                Reason::Shape,
+                format!("its colour goes on beyond the outline over {area:.2} of its area, more than {most}"),
+            );
         }
         let shape = measures.segmented.map(|s| s.outgrowth + s.erosion);
         if let Some(area) = shape.filter(|area| *area > self.most_misshapen) {
             let most = self.most_misshapen;
-            add(Reason::Shape, format!("a segmenter sees {area:.2} of its area too much or too little, more than {most}"));
+            add(
+                Reason::Shape,
+                format!("a segmenter sees {area:.2} of its area too much or too little, more than {most}"),
+            );
         }
         if let Some(halo) = measures.halo.filter(|halo| *halo > self.most_halo) {
             let most = self.most_halo;
-            add(Reason::Seam, format!("a fringe of Delta-E {halo:.1} runs along its outline, more than {most}"));
+            add(
+                Reason::Seam,
+                format!("a fringe of Delta-E {halo:.1} runs along its outline, more than {most}"),
+            );
         }
         Verdict { available: reasons.is_empty(), reasons }
     }

@@ -35,17 +35,18 @@ pub struct Leaderboard {
 
 /// Ids of the columns that say what a creative costs.
 pub const COST_COLUMNS: [&str; 2] = ["seconds_per_creative", "peak_memory"];
-/// What ids of columns begin with that say more of what FD says.
-const MORE_DISTANCES: [&str; 5] = ["kd:", "precision:", "recall:", "density:", "coverage:"];
+/// What ids of columns begin with that say more of what FD or product consistency says.
+const MORE_OF_THE_SAME: [&str; 6] =
+    ["product_fidelity", "kd:", "precision:", "recall:", "density:", "coverage:"];
 
 impl Leaderboard {
-    /// Puts the columns into reading order: the one that ranks, those about quality, costs, more distances between sets. So
+    /// Puts the columns into reading order: the one that ranks, those about quality, costs, more of the same. So
     /// the first table of a narrow terminal holds what most readers want.
     pub fn sort_columns(&mut self) {
         let place = |id: &str| match id {
             id if id == self.primary_column => 0,
             id if COST_COLUMNS.contains(&id) => 2,
-            id if MORE_DISTANCES.iter().any(|start| id.starts_with(start)) => 3,
+            id if MORE_OF_THE_SAME.iter().any(|start| id.starts_with(start)) => 3,
             _ => 1,
         };
         self.columns.sort_by_key(|column| place(&column.id));

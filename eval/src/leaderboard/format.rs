@@ -7,7 +7,9 @@ use crate::Estimate;
 pub fn number(column: &Column, value: f64) -> String {
     match (column.unit.as_str(), column.id.as_str()) {
         ("share", id) if id.starts_with("predicted_ctr") => format!("{:.2}%", 100.0 * value),
-        ("share", id) if id.starts_with("win_rate") => format!("{:.1}%", 100.0 * value),
+        ("share", id) if id.starts_with("win_rate") || id == "availability" => {
+            format!("{:.1}%", 100.0 * value)
+        }
         ("share", "gap_closed" | "worst_seed" | "regret") => format!("{:.1}%", 100.0 * value),
         ("creatives", _) => format!("{value:.0}"),
         ("ms", _) => significant(value),

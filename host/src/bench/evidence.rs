@@ -1,10 +1,8 @@
 //! From the store's records to the board's evidence.
 
 use super::generate::Made;
-use super::plan::{
-    PlannedEntry, PlannedJudge, compare_key, encoder_key, features_key, score_key,
-};
 use super::pixels::PixelMeasure;
+use super::plan::{PlannedEntry, PlannedJudge, compare_key, encoder_key, features_key, score_key};
 use super::{Broken, Ledger};
 use crate::store::Outcome;
 use crate::suite::Metric;
@@ -132,7 +130,14 @@ impl Ledger<'_> {
                 features.insert(name.to_owned(), vector);
             }
         }
-        Item { product: id.clone(), sample: made.sample, seconds: made.seconds, fidelity, consistency, features }
+        Item {
+            product: id.clone(),
+            sample: made.sample,
+            seconds: made.seconds,
+            fidelity,
+            consistency,
+            features,
+        }
     }
 
     /// A feature vector that has a record: a file without one may be of a run that was cut off.

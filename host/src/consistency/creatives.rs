@@ -29,7 +29,8 @@ fn unnamed() -> String {
 pub fn finished(folder: &Path) -> Result<(Vec<Finished>, Vec<String>), String> {
     let cannot = |e: std::io::Error| format!("{}: cannot be read: {e}", folder.display());
     let entries = std::fs::read_dir(folder).map_err(cannot)?;
-    let mut sidecars = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>().map_err(cannot)?;
+    let mut sidecars =
+        entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>().map_err(cannot)?;
     sidecars.retain(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")));
     sidecars.sort();
     let (mut good, mut bad) = (Vec::new(), Vec::new());

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use adeval_cutout::CutOut;
 use adeval_models::opencv::{Interpolation, resize};
-use adeval_sdk::outline::{Outline, OutlineOptions, outline};
 use adeval_models::product_canvas::{CanvasOptions, ProductCanvas};
+use adeval_sdk::outline::{Outline, OutlineOptions, outline};
 use image::{Rgb, RgbImage, RgbaImage};
 
 const SIDE: u32 = 512;

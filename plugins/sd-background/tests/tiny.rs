@@ -9,8 +9,8 @@ mod support;
 
 use std::sync::Mutex;
 
-use adeval_sdk::outline::{OutlineOptions, outline};
 use adeval_models::product_canvas::{CanvasOptions, ProductCanvas};
+use adeval_sdk::outline::{OutlineOptions, outline};
 use adeval_sdk::{
     BackgroundGenerator, BackgroundRequest, CallContext, CallHost, Component, Creative, Environment,
     ErrorKind, Image, PluginError, Product, Result,

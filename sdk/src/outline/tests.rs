@@ -25,7 +25,14 @@ fn against_the_disc(found: &GrayImage) -> Outline {
 
 #[test]
 fn the_same_outline_has_no_fault() {
-    let perfect = Outline { outgrowth: 0.0, erosion: 0.0, reach: 0.0, boundary: 1.0, area_ratio: 1.0, hausdorff: Some(0.0) };
+    let perfect = Outline {
+        outgrowth: 0.0,
+        erosion: 0.0,
+        reach: 0.0,
+        boundary: 1.0,
+        area_ratio: 1.0,
+        hausdorff: Some(0.0),
+    };
     assert_eq!(against_the_disc(&disc(RADIUS)), perfect);
     let near = against_the_disc(&disc(RADIUS + 2.0));
     assert_eq!((near.outgrowth, near.erosion, near.boundary), (0.0, 0.0, 1.0));
@@ -80,7 +87,8 @@ fn a_longer_handle_is_outgrowth_and_a_thing_apart_is_not() {
 #[test]
 fn a_product_that_nobody_sees_is_all_eroded() {
     let lost = outline(&disc(-1.0), &disc(RADIUS), OutlineOptions { tolerance: 0.0, ..Default::default() });
-    let expected = Outline { outgrowth: 0.0, erosion: 1.0, reach: 0.0, boundary: 0.0, area_ratio: 0.0, hausdorff: None };
+    let expected =
+        Outline { outgrowth: 0.0, erosion: 1.0, reach: 0.0, boundary: 0.0, area_ratio: 0.0, hausdorff: None };
     assert_eq!(lost, Ok(expected));
 }
 

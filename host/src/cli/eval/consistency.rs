@@ -45,10 +45,10 @@ pub struct ConsistencyArgs {
     /// Refuse creatives without a contact shadow: the least by which the ground under the foot is darker, e.g. 0.05.
     #[arg(long, value_name = "SHARE")]
     least_contact: Option<f64>,
-    /// Refuse creatives whose product covers less of the canvas.
+    /// Refuse creatives whose product's box covers less of the canvas.
     #[arg(long, value_name = "SHARE", default_value_t = Limits::default().least_canvas_share)]
     least_canvas_share: f64,
-    /// Refuse creatives whose product covers more of the canvas.
+    /// Refuse creatives whose product's box covers more of the canvas.
     #[arg(long, value_name = "SHARE", default_value_t = Limits::default().most_canvas_share)]
     most_canvas_share: f64,
     #[command(flatten)]
@@ -108,8 +108,11 @@ pub fn run(args: &ConsistencyArgs, session: Session) -> Result<Finish, Stop> {
     let (wanted, mut left_out) = finished(&args.creatives).map_err(Stop::new)?;
     if wanted.is_empty() {
         let first = left_out.first().map_or(String::new(), |reason| format!("; {reason}"));
-        return Err(Stop::new(format!("{} holds no creative with a sidecar{first}", args.creatives.display()))
-            .help("`adeval render` writes both; `adeval eval consistency --help` shows what a sidecar says"));
+        return Err(Stop::new(format!(
+            "{} holds no creative with a sidecar{first}",
+            args.creatives.display()
+        ))
+        .help("`adeval render` writes both; `adeval eval consistency --help` shows what a sidecar says"));
     }
     let matting = CutOutNetwork::default();
     let Products { good, bad, warnings } = shown(&wanted, &args.products, &matting)?;
