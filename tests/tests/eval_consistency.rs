@@ -74,6 +74,24 @@ fn a_segmenter_adds_its_part() {
 }
 
 #[test]
+fn an_encoder_and_a_judge_add_what_they_see() {
+    let room = rendered();
+    let command = "--json eval consistency made --products products/products.json";
+    let asked = format!("{command} --embedder efficientnet-embedder --judge heuristic-reward");
+    let found = room.adeval(&asked).run().done().json();
+    assert_eq!(found["encoder"]["name"], "EfficientNet-Lite0");
+    for one in found["creatives"].as_array().unwrap() {
+        let similarity = one["scene_similarity"].as_f64().unwrap();
+        assert!((0.0..0.99).contains(&similarity), "{one}");
+        assert!(one["match_probability"].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)), "{one}");
+        assert!(one["perceptual"].is_null(), "this encoder has no maps: {one}");
+    }
+    let entry = &found["entries"][0];
+    assert!(entry["scene_similarity"]["value"].is_f64() && entry["match_rate"]["value"].is_f64(), "{entry}");
+    room.adeval(&format!("{command} --embedder nobody")).run().refused(1, &["nobody"]);
+}
+
+#[test]
 fn what_cannot_be_measured_is_left_out_by_name_and_nothing_to_measure_is_an_error() {
     let room = rendered();
     let all = sidecars(&room);

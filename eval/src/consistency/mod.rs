@@ -8,6 +8,8 @@
 
 mod align;
 mod colour;
+mod controls;
+mod features;
 mod fidelity;
 mod ground;
 mod marks;
@@ -19,6 +21,8 @@ mod surroundings;
 mod verdict;
 
 pub use colour::delta_e_2000;
+pub use controls::{as_it_is_and_should_be, product_alone, scene_alone};
+pub use features::{cosine, perceptual_distance};
 pub use fidelity::{Fidelity, fidelity};
 pub use score::{Parts, WEIGHTS};
 pub use verdict::{Fault, Limits, Reason, Verdict};

@@ -1,12 +1,13 @@
 //! Features of pictures outside a suite, as a bench would compute them, with a cache on disk.
 
 use super::generate::{batches, cloned};
+use super::look::Named;
 use super::measure::{EMBED_BATCH, embed_request};
-use super::plan::{PlannedComponent, features_key};
-use super::pump::{Caller, Clock, Done, Opener, pump};
+use super::plan::features_key;
+use super::pump::{Caller, Clock, Done, pump};
 use super::{BenchError, Services};
 use crate::store::{sharded, write_whole};
-use crate::suite::{Component, Suite};
+use crate::suite::Component;
 use adeval_sdk::client::EmbedderClient;
 use adeval_sdk::{CallContext, EmbedRequest, Embedding, EncoderInfo, Kind, PluginError};
 use std::path::{Path, PathBuf};
@@ -43,21 +44,8 @@ pub struct Embedded {
 /// # Errors
 /// When the embedder is not found or cannot be opened, and when the cache cannot be written.
 pub fn embed(job: &EmbedJob, services: &Services<'_>) -> Result<Option<Embedded>, BenchError> {
-    let suite = Suite::of_entries("features", Path::new("."), Vec::new());
-    let planned =
-        PlannedComponent::new(&suite, Kind::ImageEmbedder, "embedder".into(), &job.embedder, services)?;
-    planned.caveat().into_iter().for_each(|note| services.progress.warn(&note));
     let failed = |error: PluginError| BenchError::Plugin { user: "embedder".into(), error };
-    let usage = &planned.usage;
-    let opened = services.plugins.open(
-        Kind::ImageEmbedder,
-        &usage.component,
-        &usage.parameters,
-        &planned.environment,
-        None,
-        &CallContext::new(&Opener(services)),
-    );
-    let open = opened.map_err(failed)?;
+    let Named { planned, open } = Named::open(Kind::ImageEmbedder, "embedder", &job.embedder, services)?;
     let client = EmbedderClient::new(open.endpoint());
     let encoder = client.describe(&CallContext::new(&Caller(services))).map_err(failed)?;
     let place = |image: &[u8]| {
@@ -95,7 +83,7 @@ pub fn embed(job: &EmbedJob, services: &Services<'_>) -> Result<Option<Embedded>
         return Ok(None);
     }
     let features = features.into_iter().flatten().collect();
-    Ok(Some(Embedded { encoder, fingerprint: usage.fingerprint.clone(), features, cached }))
+    Ok(Some(Embedded { encoder, fingerprint: planned.usage.fingerprint.clone(), features, cached }))
 }
 
 /// Number of a picture, its file, and its place in the cache.

@@ -1,16 +1,21 @@
 //! `adeval eval consistency`: is it still the same product, and can the creatives be used?
 
+mod ask;
+mod page;
+mod summary;
+
 use super::super::exit::{Finish, Stop};
 use super::super::progress::Report;
 use super::super::{Session, interrupt, output};
+use super::source;
 use super::source::IntervalArgs;
-use super::{source, text};
 use crate::bench::Progress;
 use crate::consistency::{ConsistencyOptions, Finished, finished, measure};
 use crate::products::{CutOutNetwork, Listing, Products, decode_rgb};
-use adeval_eval::consistency::{Consistency, Limits, Reason, WEIGHTS};
-use adeval_eval::{Bootstrap, ClusterTable, Estimate};
-use adeval_sdk::{CutOut, Product};
+use adeval_eval::Estimate;
+use adeval_eval::consistency::{Consistency, Limits, Reason};
+use adeval_sdk::{CutOut, EncoderInfo, Placement, Product};
+use ask::{AskArgs, Scenes};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +31,9 @@ Examples:
   adeval eval consistency creatives/ --products products.json
   adeval eval consistency creatives/ --products photos/ --segment          # also what a segmenter sees (slower)
   adeval eval consistency creatives/ --products photos/ --least-contact 0.05   # a product must stand on something
+  adeval eval consistency creatives/ --products photos/ --embedder lpips -p shift_tolerant=true -p weights=alex_shift_tolerant.pth
+  adeval eval consistency creatives/ --products photos/ --judge match-judge   # the share in which product and scene match
   adeval eval consistency creatives/ --products photos/ --json | jq '.creatives[] | select(.available | not)'";
-
-/// How many of the worst creatives are named.
-const WORST: usize = 10;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -53,6 +57,8 @@ pub struct ConsistencyArgs {
     most_canvas_share: f64,
     #[command(flatten)]
     intervals: IntervalArgs,
+    #[command(flatten)]
+    ask: AskArgs,
 }
 
 /// What `adeval eval consistency --json` prints.
@@ -62,6 +68,9 @@ pub struct ConsistencyResult {
     pub level: f64,
     /// How it was measured.
     pub options: ConsistencyOptions,
+    /// The encoder that looked at them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderInfo>,
     /// One summary an entry.
     pub entries: Vec<EntryConsistency>,
     /// Each creative.
@@ -85,6 +94,15 @@ pub struct EntryConsistency {
     pub parts: BTreeMap<String, f64>,
     /// Creatives by reason against them; one may have several.
     pub reasons: BTreeMap<Reason, usize>,
+    /// Mean perceptual distance on the product, by an encoder with maps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perceptual: Option<Estimate>,
+    /// Mean similarity of product and scene, by an encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene_similarity: Option<Estimate>,
+    /// Share of creatives in which product and scene match, by a judge: its score is at least 0.5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_rate: Option<Estimate>,
 }
 
 /// One creative.
@@ -99,6 +117,15 @@ pub struct CreativeConsistency {
     /// What was found.
     #[serde(flatten)]
     pub found: Consistency,
+    /// Distance of the product as it is from the product as it should be, by an encoder with maps; at least 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perceptual: Option<f64>,
+    /// Cosine of the encoder's features of the product alone and the scene alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene_similarity: Option<f64>,
+    /// The judge's score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_probability: Option<f64>,
 }
 
 pub fn run(args: &ConsistencyArgs, session: Session) -> Result<Finish, Stop> {
@@ -123,16 +150,21 @@ pub fn run(args: &ConsistencyArgs, session: Session) -> Result<Finish, Stop> {
     report.stage("consistency", wanted.len());
     let measured: Vec<Result<CreativeConsistency, String>> =
         wanted.par_iter().map(|one| measure_one(one, &by_id, &options, &matting, &report, cancel)).collect();
+    let (mut creatives, mut placements) = (Vec::new(), Vec::<Placement>::new());
+    for (one, wanted) in measured.into_iter().zip(&wanted) {
+        match one {
+            Ok(one) => {
+                creatives.push(one);
+                placements.push(wanted.placement);
+            }
+            Err(reason) => left_out.push(reason),
+        }
+    }
+    let scenes = Scenes { products: &by_id, placements: &placements };
+    let encoder = args.ask.ask(&mut creatives, &scenes, &report, cancel)?;
     report.finish();
     if cancel.load(Ordering::Relaxed) {
         return Err(Stop::interrupted("stopped; nothing was written"));
-    }
-    let mut creatives = Vec::new();
-    for one in measured {
-        match one {
-            Ok(one) => creatives.push(one),
-            Err(reason) => left_out.push(reason),
-        }
     }
     left_out.iter().for_each(|reason| output::warn(&format!("{reason}; it is left out")));
     if creatives.is_empty() {
@@ -140,12 +172,13 @@ pub fn run(args: &ConsistencyArgs, session: Session) -> Result<Finish, Stop> {
     }
     let result = ConsistencyResult {
         level: bootstrap.level,
-        entries: entries(&creatives, &bootstrap)?,
+        entries: summary::entries(&creatives, &bootstrap)?,
+        encoder,
         options,
         creatives,
         left_out,
     };
-    source::show(&result, page, session)?;
+    source::show(&result, page::page, session)?;
     Ok(Finish::with_failures(!result.left_out.is_empty()))
 }
 
@@ -204,117 +237,13 @@ fn measure_one(
         .map_err(|error| format!("{image}: {error}"))?
         .ok_or_else(|| format!("{image}: no opaque pixel of the product lies on the canvas"))?;
     let (entry, product) = (one.entry.clone(), one.product.clone());
-    Ok(CreativeConsistency { entry, product, image: one.image.clone(), found })
-}
-
-fn entries(creatives: &[CreativeConsistency], bootstrap: &Bootstrap) -> Result<Vec<EntryConsistency>, Stop> {
-    let mut by_entry: BTreeMap<&str, Vec<&CreativeConsistency>> = BTreeMap::new();
-    for one in creatives {
-        by_entry.entry(&one.entry).or_default().push(one);
-    }
-    by_entry.into_iter().map(|(entry, of)| summary(entry, &of, bootstrap)).collect()
-}
-
-fn summary(
-    entry: &str,
-    creatives: &[&CreativeConsistency],
-    bootstrap: &Bootstrap,
-) -> Result<EntryConsistency, Stop> {
-    let mut parts = BTreeMap::<String, (f64, f64)>::new();
-    let mut reasons = BTreeMap::new();
-    for one in creatives {
-        for (name, part) in one.found.parts.named() {
-            if let Some(part) = part {
-                let (sum, count) = parts.entry(name.to_owned()).or_default();
-                *sum += part;
-                *count += 1.0;
-            }
-        }
-        let mut kinds: Vec<Reason> = one.found.verdict.reasons.iter().map(|fault| fault.reason).collect();
-        kinds.dedup();
-        kinds.into_iter().for_each(|kind| *reasons.entry(kind).or_default() += 1);
-    }
-    let available = |one: &CreativeConsistency| f64::from(u8::from(one.found.verdict.available));
-    Ok(EntryConsistency {
-        entry: entry.to_owned(),
-        creatives: creatives.len(),
-        score: mean(creatives, |one| one.found.score, bootstrap, false)?,
-        available: mean(creatives, available, bootstrap, true)?,
-        parts: parts.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect(),
-        reasons,
+    Ok(CreativeConsistency {
+        entry,
+        product,
+        image: one.image.clone(),
+        found,
+        perceptual: None,
+        scene_similarity: None,
+        match_probability: None,
     })
-}
-
-/// Mean over products of each product's mean, with its interval.
-fn mean(
-    creatives: &[&CreativeConsistency],
-    of: impl Fn(&CreativeConsistency) -> f64,
-    bootstrap: &Bootstrap,
-    rate: bool,
-) -> Result<Estimate, Stop> {
-    let mut products = BTreeMap::<&str, Vec<f64>>::new();
-    for one in creatives {
-        products.entry(&one.product).or_default().push(of(one));
-    }
-    let mut table = ClusterTable::new(products.len(), 1);
-    for (at, values) in products.values().enumerate() {
-        table.set(at, 0, values.iter().sum::<f64>() / values.len() as f64);
-    }
-    let estimates = table.means(bootstrap, rate)?;
-    estimates.into_iter().next().flatten().ok_or_else(|| Stop::new("an entry without a creative"))
-}
-
-fn page(result: &ConsistencyResult) -> String {
-    let rows = result.entries.iter().map(|entry| {
-        let reasons = entry.reasons.iter().map(|(reason, count)| format!("{} {count}", name(*reason)));
-        let reasons = reasons.collect::<Vec<_>>().join(", ");
-        [
-            entry.entry.clone(),
-            entry.creatives.to_string(),
-            text::number(&entry.score),
-            text::percent(&entry.available),
-            if reasons.is_empty() { "-".into() } else { reasons },
-        ]
-    });
-    let mut page = output::table(["entry", "creatives", "consistency ↑", "available ↑", "reasons"], rows);
-    page += "\nMeans of the parts, each 0 to 1:\n";
-    let parts = WEIGHTS.iter().map(|(name, weight)| {
-        let of = |entry: &EntryConsistency| {
-            let value = entry.parts.get(*name).map_or_else(|| "-".into(), |part| format!("{part:.3}"));
-            format!("{}: {value}", entry.entry)
-        };
-        [(*name).into(), format!("{weight:.2}"), result.entries.iter().map(of).collect::<Vec<_>>().join("  ")]
-    });
-    page += &output::table(["part", "weight", "mean"], parts);
-    page += &worst(result);
-    page + &format!("\nBrackets are {}% intervals over products.\n", 100.0 * result.level)
-}
-
-/// The creatives that cannot be used, the lowest scores first.
-fn worst(result: &ConsistencyResult) -> String {
-    let mut refused: Vec<_> = result.creatives.iter().filter(|one| !one.found.verdict.available).collect();
-    if refused.is_empty() {
-        return "\nNothing speaks against any creative.\n".into();
-    }
-    refused.sort_by(|a, b| a.found.score.total_cmp(&b.found.score));
-    let mut page = format!("\n{} creatives cannot be used", refused.len());
-    page += &if refused.len() > WORST { format!("; the {WORST} lowest scores:\n") } else { ":\n".into() };
-    for one in refused.iter().take(WORST) {
-        page += &format!("  {}  {:.3}\n", one.image.display(), one.found.score);
-        for fault in &one.found.verdict.reasons {
-            page += &format!("    {}: {}\n", name(fault.reason), fault.because);
-        }
-    }
-    page
-}
-
-const fn name(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Changed => "changed",
-        Reason::Space => "space",
-        Reason::Size => "size",
-        Reason::Indistinct => "indistinct",
-        Reason::Shape => "shape",
-        Reason::Seam => "seam",
-    }
 }
