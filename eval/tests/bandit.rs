@@ -126,15 +126,20 @@ fn a_seed_is_a_world_and_runs_repeat() {
 fn corrupted_conditions_are_what_they_say() {
     let whole = Corruption::MaskedImage { patch: 32, share: 0.0 };
     let most = Corruption::MaskedImage { patch: 32, share: 0.75 };
-    let wanted = needs(vec![whole, most, Corruption::SwappedText]);
+    let wanted = needs(vec![whole, most, Corruption::SwappedText, Corruption::SwappedPair]);
     let batch = Run::new(&SETTINGS, &wanted, 3).unwrap().sample().unwrap();
     batch.validate(&wanted).unwrap();
     for sample in batch.groups.iter().flatten() {
         assert_eq!(sample.corrupted[0], sample.clean, "nothing is masked");
         assert_ne!(sample.corrupted[1], sample.clean);
         assert_ne!(sample.corrupted[2], sample.clean);
+        assert_ne!(sample.corrupted[3], sample.clean);
         assert_eq!(sample.sampled, sample.clean.current);
         assert_eq!(sample.clean.current, sample.clean.reference, "before the first step");
+    }
+    for group in &batch.groups {
+        // A swapped pair is one of the other context, the same for all of a context's answers.
+        assert!(group.windows(2).all(|two| two[0].corrupted[3] == two[1].corrupted[3]));
     }
 }
 

@@ -22,6 +22,10 @@ pub enum Corruption {
     },
     /// The same image with another product's text.
     SwappedText,
+    /// The same image with another product's text **and that product's best answer** (the highest reward; the first of
+    /// equal ones): what the paper's released code does instead of [`Corruption::SwappedText`]. The log-probabilities and
+    /// their derivatives are then those of the other product's answer, and may differ from the clean ones in number.
+    SwappedPair,
 }
 
 /// What an optimizer needs before it can compute a loss.
@@ -50,7 +54,8 @@ pub struct SampleEvidence {
     pub reward: f64,
     /// Under the true condition `x`.
     pub clean: LogProbs,
-    /// Under each condition of [`OptimizerNeeds::corruptions`], in that order.
+    /// Under each condition of [`OptimizerNeeds::corruptions`], in that order; of this answer, but for
+    /// [`Corruption::SwappedPair`].
     #[serde(default)]
     pub corrupted: Vec<LogProbs>,
     /// log p of each token by the policy that sampled the answer, for importance ratios when the current one has moved

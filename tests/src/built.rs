@@ -16,8 +16,10 @@ pub const SECOND: &str = "second";
 pub const REAL: [&str; 4] =
     ["template_prompt", "scene_background", "heuristic_reward", "efficientnet_embedder"];
 
-/// The small models that learn, and the preference losses.
+/// The small models that learn.
 pub const LEARNING: &str = "learning_reference";
+/// The losses that they learn by.
+pub const OPTIMIZERS: &str = "preference_optimizers";
 
 /// The program, in a folder without plugins.
 ///

@@ -101,7 +101,7 @@ fn good_plugins_raise_no_alarm() {
     let (code, report) =
         check(&room, &built::library(built::MISBEHAVING), &format!("--level strict{controls}"));
     assert_eq!((code, bad(&report)), (Some(0), Vec::new()));
-    for name in built::REAL.into_iter().chain([built::LEARNING]) {
+    for name in built::REAL.into_iter().chain([built::LEARNING, built::OPTIMIZERS]) {
         let (code, report) = check(&room, &built::library(name), "");
         assert_eq!((code, bad(&report)), (Some(0), Vec::new()), "{name}");
     }

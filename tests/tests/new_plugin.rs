@@ -71,7 +71,7 @@ fn ids<'a>(list: &'a Value, key: &str) -> Vec<&'a str> {
 
 #[test]
 fn crates_of_every_kind_build_pass_their_tests_and_get_into_a_board() {
-    let room = Room::with_plugins(&[&built::REAL[..], &[built::LEARNING]].concat());
+    let room = Room::with_plugins(&[&built::REAL[..], &[built::OPTIMIZERS]].concat());
     make_all(&room);
     // One as it is, in a workspace of its own and with the lock file that it came with.
     let alone = room.path("crates").join(name("reward-model"));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Every metric there is, over five products, five reference scenes and three seeds.
 fn full(name: &str) -> (Room, PathBuf) {
-    let room = Room::with_plugins(&[built::MISBEHAVING, built::LEARNING]);
+    let room = Room::with_plugins(&[built::MISBEHAVING, built::OPTIMIZERS]);
     room.products(5);
     for k in 0..5 {
         room.write(&format!("scenes/s{k}.png"), pictures::cut_out(k));

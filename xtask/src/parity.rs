@@ -13,10 +13,10 @@ pub const VARIABLE: &str = "ADEVAL_PARITY";
 const INTRODUCTION: &str = "\
 # How far from the reference
 
-`cargo xtask parity` runs the models' tests against goldens that the scripts `fixtures/scripts/goldens_*.py` made with the
-reference implementations, and writes this page. Every row is asserted in every test run: an error above its limit fails
-it. The weights are random and small, in the published layouts: no package ships Stable Diffusion's. Errors are from the
-machine that last ran the command; others may differ in the last digit.
+`cargo xtask parity` runs the models' and the optimizers' tests against goldens that the scripts `fixtures/scripts/goldens_*.py`
+made with the reference implementations, and writes this page. Every row is asserted in every test run: an error above its
+limit fails it. The weights are random and small, in the published layouts: no package ships Stable Diffusion's. Errors are from
+the machine that last ran the command; others may differ in the last digit.
 
 *Max relative* is the largest difference over the largest value of the reference.
 ";
@@ -31,13 +31,15 @@ struct Row {
     limit: String,
 }
 
-/// Runs the tests of the models and writes `docs/parity.md`.
+/// Runs the tests against goldens and writes `docs/parity.md`.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let rows = tempfile::tempdir().context("there is no room for the rows")?;
     let mut test = cargo::command(workspace, "test --release --workspace");
     test.env(VARIABLE, rows.path());
-    for name in test_names(&workspace.root().join("plugins/models/tests"))? {
-        test.args(["--test", &name]);
+    for crate_with_goldens in ["plugins/models", "plugins/preference-optimizers"] {
+        for name in test_names(&workspace.root().join(crate_with_goldens).join("tests"))? {
+            test.args(["--test", &name]);
+        }
     }
     cargo::run(&mut test).context("a parity test failed: the page is left as it was")?;
     let page = page(&read(rows.path())?);

@@ -29,10 +29,23 @@ pub struct Learning {
     pub steps: u32,
 }
 
-/// An answer with what it was and will be conditioned on: the true condition, then the corrupted ones.
-struct Sampled {
-    conditions: Vec<Condition>,
-    answer: usize,
+/// Conditions and answers whose log-probabilities an optimizer sees for one sample: its own, then under each corruption.
+type Asked = Vec<(Condition, usize)>;
+
+/// What a context was given in a step.
+struct Drawn {
+    /// The true condition and the corrupted ones; for [`Corruption::SwappedPair`] with the context whose answer it takes.
+    conditions: Vec<(Condition, Option<usize>)>,
+    /// Sampled answers with the judge's rewards.
+    answers: Vec<(usize, f64)>,
+}
+
+impl Drawn {
+    /// The answer of the highest reward, the first of equals.
+    fn best(&self) -> usize {
+        let first = |a: (usize, f64), b: (usize, f64)| if b.1 > a.1 { b } else { a };
+        self.answers.iter().copied().reduce(first).map_or(0, |(answer, _)| answer)
+    }
 }
 
 /// A policy at school.
@@ -44,7 +57,7 @@ pub struct Run {
     random: ChaCha8Rng,
     needs: OptimizerNeeds,
     budget: u32,
-    asked: Vec<Vec<Sampled>>,
+    asked: Vec<Vec<Asked>>,
     start: f64,
     open: f64,
     learning: Learning,
@@ -108,42 +121,52 @@ impl Run {
         }
         self.learning.creatives += size;
         self.learning.regret += f64::from(size) * self.open;
-        self.asked.clear();
-        let mut groups = Vec::with_capacity(CONTEXTS);
-        for context in 0..CONTEXTS {
-            let conditions = self.conditions(context);
-            let (mut group, mut asked) = (Vec::new(), Vec::new());
-            for _ in 0..self.needs.samples_per_product {
-                let answer = self.policy.sample(&conditions[0], &mut self.random);
-                let reward = self.world.judged(context, answer, &mut self.random);
-                group.push(self.evidence(&conditions, answer, reward));
-                asked.push(Sampled { conditions: conditions.clone(), answer });
-            }
-            groups.push(group);
-            self.asked.push(asked);
-        }
-        Some(PreferenceBatch { groups })
+        let drawn: Vec<Drawn> = (0..CONTEXTS).map(|context| self.draw(context)).collect();
+        let asked = |one: &Drawn, answer: usize| -> Asked {
+            one.conditions
+                .iter()
+                .map(|(c, of)| (*c, of.map_or(answer, |other| drawn[other].best())))
+                .collect()
+        };
+        let group =
+            |one: &Drawn| one.answers.iter().map(|(answer, _)| asked(one, *answer)).collect::<Vec<_>>();
+        self.asked = drawn.iter().map(group).collect();
+        let evidence = |(asked, (_, reward)): (&Asked, &(usize, f64))| self.evidence(asked, *reward);
+        let groups = self.asked.iter().zip(&drawn);
+        let groups = groups.map(|(asked, one)| asked.iter().zip(&one.answers).map(evidence).collect());
+        Some(PreferenceBatch { groups: groups.collect() })
     }
 
-    fn conditions(&mut self, context: usize) -> Vec<Condition> {
+    fn draw(&mut self, context: usize) -> Drawn {
+        let conditions = self.conditions(context);
+        let mut answer = |_| {
+            let answer = self.policy.sample(&Condition::whole(context), &mut self.random);
+            (answer, self.world.judged(context, answer, &mut self.random))
+        };
+        let answers = (0..self.needs.samples_per_product).map(&mut answer).collect();
+        Drawn { conditions, answers }
+    }
+
+    fn conditions(&mut self, context: usize) -> Vec<(Condition, Option<usize>)> {
         let whole = Condition::whole(context);
-        let mut conditions = vec![whole];
+        let mut conditions = vec![(whole, None)];
         for corruption in &self.needs.corruptions {
-            conditions.push(match corruption {
-                Corruption::MaskedImage { share, .. } => Condition { image_share: 1.0 - share, ..whole },
-                Corruption::SwappedText => {
-                    let by = 1 + (uniform(&mut self.random) * (CONTEXTS - 1) as f64) as usize;
-                    Condition { text: (context + by) % CONTEXTS, ..whole }
-                }
-            });
+            if let Corruption::MaskedImage { share, .. } = corruption {
+                conditions.push((Condition { image_share: 1.0 - share, ..whole }, None));
+                continue;
+            }
+            let by = 1 + (uniform(&mut self.random) * (CONTEXTS - 1) as f64) as usize;
+            let other = (context + by) % CONTEXTS;
+            let answer_of = (*corruption == Corruption::SwappedPair).then_some(other);
+            conditions.push((Condition { text: other, ..whole }, answer_of));
         }
         conditions
     }
 
-    fn evidence(&self, conditions: &[Condition], answer: usize, reward: f64) -> SampleEvidence {
-        let mut under = conditions.iter().map(|condition| LogProbs {
-            current: self.policy.log_probs(condition, answer).to_vec(),
-            reference: self.reference.log_probs(condition, answer).to_vec(),
+    fn evidence(&self, asked: &Asked, reward: f64) -> SampleEvidence {
+        let mut under = asked.iter().map(|(condition, answer)| LogProbs {
+            current: self.policy.log_probs(condition, *answer).to_vec(),
+            reference: self.reference.log_probs(condition, *answer).to_vec(),
         });
         let clean = under.next().unwrap_or_default();
         let sampled = clean.current.clone();
@@ -185,12 +208,12 @@ impl Run {
         Ok(())
     }
 
-    fn add(&self, sampled: &Sampled, gradient: &SampleGradient, sum: &mut [f64]) -> Result<()> {
-        same_size(sampled.conditions.len(), 1 + gradient.corrupted.len())?;
+    fn add(&self, asked: &Asked, gradient: &SampleGradient, sum: &mut [f64]) -> Result<()> {
+        same_size(asked.len(), 1 + gradient.corrupted.len())?;
         let by_condition = std::iter::once(&gradient.clean).chain(&gradient.corrupted);
-        for (condition, by_token) in sampled.conditions.iter().zip(by_condition) {
+        for ((condition, answer), by_token) in asked.iter().zip(by_condition) {
             let by_token: [f64; 2] = by_token.as_slice().try_into().map_err(|_| size(2, by_token.len()))?;
-            self.policy.add_gradient(condition, sampled.answer, by_token, sum);
+            self.policy.add_gradient(condition, *answer, by_token, sum);
         }
         Ok(())
     }

@@ -1,5 +1,4 @@
 mod calls;
-mod losses;
 mod policy;
 mod reward;
 mod training;

@@ -1,5 +1,27 @@
-use super::*;
-use crate::{Dpo, DpoParameters, Pcpo, PcpoParameters};
+//! Gradients are those of the losses, and what has no preference moves nothing.
+
+use crate::{
+    Dpo, DpoLoss, DpoParameters, Grpo, GrpoParameters, Importance, Kto, KtoParameters, Normalisation, Pcpo,
+    PcpoParameters, Reinforce, ReinforceParameters, Variant,
+};
+use adeval_sdk::prelude::*;
+
+fn cx() -> CallContext<'static> {
+    CallContext::detached()
+}
+
+fn environment() -> Environment {
+    Environment::default()
+}
+
+/// A number in (-1, 1) that depends on the index only.
+fn number(index: u64) -> f64 {
+    (rng::derive(9, &[&index.to_string()]) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+fn close(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance * (1.0 + a.abs().max(b.abs()))
+}
 
 /// Three groups of two to four samples with one to three tokens.
 fn batch(corruptions: usize) -> PreferenceBatch {
@@ -97,13 +119,125 @@ fn dpo_is_its_closed_form() {
     assert!(close(start.loss, std::f64::consts::LN_2, 1e-12), "a policy at its reference loses ln 2");
 }
 
+/// The batch with the log-probabilities of a policy a little away, and equal numbers of samples.
+fn sampled() -> PreferenceBatch {
+    let mut batch = batch(0);
+    for (at, sample) in (100..).zip(batch.groups.iter_mut().flatten()) {
+        let moved = |(t, p): (u64, &f64)| p + 0.3 * number(10 * at + t);
+        sample.sampled = (0..).zip(&sample.clean.current).map(moved).collect();
+    }
+    batch
+}
+
+const LOSSES: [DpoLoss; 13] = [
+    DpoLoss::Sigmoid,
+    DpoLoss::Hinge,
+    DpoLoss::Ipo,
+    DpoLoss::Robust,
+    DpoLoss::ExoPair,
+    DpoLoss::NcaPair,
+    DpoLoss::BcoPair,
+    DpoLoss::SppoHard,
+    DpoLoss::ApoZero,
+    DpoLoss::ApoDown,
+    DpoLoss::Discopop,
+    DpoLoss::SigmoidNorm,
+    DpoLoss::Simpo,
+];
+
 #[test]
 fn gradients_match_finite_differences() {
+    for loss in LOSSES {
+        let label_smoothing = if loss == DpoLoss::ExoPair { 0.2 } else { 0.0 };
+        check_gradient(
+            &dpo(DpoParameters { loss, beta: 0.7, label_smoothing, ..Default::default() }),
+            &batch(0),
+        );
+    }
     for label_smoothing in [0.0, 0.2] {
-        check_gradient(&dpo(DpoParameters { beta: 0.7, label_smoothing, min_margin: 0.0 }), &batch(0));
+        check_gradient(&dpo(DpoParameters { beta: 0.7, label_smoothing, ..Default::default() }), &batch(0));
         let parameters = PcpoParameters { condition_weight: 1.3, label_smoothing, ..Default::default() };
         check_gradient(&Pcpo::create(parameters, &environment()).unwrap(), &batch(2));
     }
+    check_gradient(&Kto::create(KtoParameters::default(), &environment()).unwrap(), &sampled());
+    let reinforce = |kl_weight| {
+        let parameters = ReinforceParameters { samples: 2, kl_weight, ..Default::default() };
+        Reinforce::create(parameters, &environment()).unwrap()
+    };
+    check_gradient(&reinforce(0.0), &batch(0));
+    check_gradient(&reinforce(0.1), &sampled());
+    for normalisation in [Normalisation::Sequence, Normalisation::Token, Normalisation::DrGrpo] {
+        for importance in [Importance::Token, Importance::Sequence] {
+            let parameters =
+                GrpoParameters { samples: 2, normalisation, importance, max_tokens: 8, ..Default::default() };
+            let grpo = Grpo::create(parameters, &environment()).unwrap();
+            check_gradient(&grpo, &sampled());
+            check_gradient(&grpo, &batch(0));
+        }
+    }
+}
+
+#[test]
+fn first_steps_of_clipped_and_plain_losses_are_the_same() {
+    let mut fresh = batch(0);
+    let plain = |o: &dyn Fn(&PreferenceBatch) -> LossAndGradient, batch: &PreferenceBatch| o(batch).groups;
+    let grpo = Grpo::create(GrpoParameters { samples: 2, ..Default::default() }, &environment()).unwrap();
+    let reinforce =
+        Reinforce::create(ReinforceParameters { samples: 2, ..Default::default() }, &environment()).unwrap();
+    let before = [
+        plain(&|b| grpo.loss(b, &cx()).unwrap(), &fresh),
+        plain(&|b| reinforce.loss(b, &cx()).unwrap(), &fresh),
+    ];
+    fresh.groups.iter_mut().flatten().for_each(|s| s.sampled.clone_from(&s.clean.current));
+    let after = [
+        plain(&|b| grpo.loss(b, &cx()).unwrap(), &fresh),
+        plain(&|b| reinforce.loss(b, &cx()).unwrap(), &fresh),
+    ];
+    for (before, after) in before.iter().flatten().flatten().zip(after.iter().flatten().flatten()) {
+        assert!(before.clean.iter().zip(&after.clean).all(|(a, b)| close(*a, *b, 1e-12)));
+    }
+}
+
+#[test]
+fn equal_rewards_move_nothing() {
+    let mut tie = sampled();
+    tie.groups.drain(..2);
+    let still = |answer: LossAndGradient| {
+        assert!(answer.groups.iter().flatten().all(|s| s.clean.iter().all(|v| *v == 0.0)), "{answer:?}");
+        assert_eq!((answer.metrics["preferences"], answer.metrics["ties"]), (0.0, 1.0));
+    };
+    still(dpo(DpoParameters::default()).loss(&tie, &cx()).unwrap());
+    still(Kto::create(KtoParameters::default(), &environment()).unwrap().loss(&tie, &cx()).unwrap());
+    let parameters = ReinforceParameters { samples: 2, ..Default::default() };
+    still(Reinforce::create(parameters, &environment()).unwrap().loss(&tie, &cx()).unwrap());
+    let parameters = GrpoParameters { samples: 2, kl_weight: 0.0, ..Default::default() };
+    still(Grpo::create(parameters, &environment()).unwrap().loss(&tie, &cx()).unwrap());
+}
+
+#[test]
+fn parameters_that_would_do_nothing_are_refused() {
+    let refused = |parameters: DpoParameters| Dpo::create(parameters, &environment()).err().unwrap().message;
+    let with = |loss, label_smoothing| DpoParameters { loss, label_smoothing, ..Default::default() };
+    assert!(refused(with(DpoLoss::Hinge, 0.1)).contains("no use for it"));
+    assert!(refused(with(DpoLoss::ExoPair, 0.0)).contains("above 0"));
+    assert!(refused(with(DpoLoss::Robust, 0.5)).contains("below 0.5"));
+    let nothing = PcpoParameters { masking: false, swapping: false, ..Default::default() };
+    assert!(Pcpo::create(nothing, &environment()).err().unwrap().message.contains("use dpo"));
+    let parameters = ReinforceParameters { samples: 2, kl_weight: 0.1, ..Default::default() };
+    let blind = Reinforce::create(parameters, &environment()).unwrap().loss(&batch(0), &cx()).unwrap_err();
+    assert!(blind.message.contains("sampled"), "{blind}");
+}
+
+#[test]
+fn the_released_variant_takes_an_answer_of_another_length() {
+    let parameters = PcpoParameters { variant: Variant::Released, ..Default::default() };
+    let pcpo = Pcpo::create(parameters, &environment()).unwrap();
+    assert_eq!(pcpo.needs().corruptions[1], Corruption::SwappedPair);
+    let mut batch = batch(2);
+    for sample in batch.groups.iter_mut().flatten() {
+        sample.corrupted[1] = LogProbs { current: vec![-0.4; 5], reference: vec![-0.7; 5] };
+    }
+    check_gradient(&pcpo, &batch);
 }
 
 #[test]
