@@ -31,10 +31,16 @@ mod shard_run;
 pub use artifacts::{Artifact, artifacts};
 pub use embed::{EmbedJob, Embedded, embed};
 pub use error::BenchError;
+pub(crate) use generate::{batches, cloned, record};
+pub(crate) use keys::{key, product_hash};
 pub use look::{Seen, look, score};
+pub(crate) use measure::{Asked, ask, load_rgb};
 pub use merge::{MergeOptions, MergeOutcome, MergedShard, merge};
+pub(crate) use plan::PlannedComponent;
 pub use plugins::{Identity, Installed, OpenComponent, Plugins};
+pub(crate) use pump::{Caller, Clock, Done, Opener, pump};
 pub use render::{RenderJob, Rendered, render};
+pub(crate) use requests::{CREATIVE_BATCH, background_request, prompt_request};
 pub use result::{
     Difference, EntryCost, OptimizerResult, RunResult, Session, compare, schema as result_schema,
 };
@@ -62,6 +68,8 @@ pub trait Progress: Sync {
     fn loading(&self, note: &str);
     /// Something that the user should know.
     fn warn(&self, message: &str);
+    /// A result that is worth a line while the rest is at work.
+    fn say(&self, _line: &str) {}
 }
 
 /// Shows nothing.

@@ -9,7 +9,7 @@ use crate::bench::BenchError;
 use crate::consistency::ConsistencyOptions;
 use adeval_eval::leaderboard::Distance;
 pub use bandit::{Bandit, Optimizer};
-pub use locate::find_default;
+pub use locate::{find_default, find_shipped};
 pub use names::nearest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -24,7 +24,8 @@ pub enum Question<'a> {
     Compare { key: String, product: &'a PlannedProduct, left: String, right: String },
 }
 
-enum Asked {
+/// A question with its pixels.
+pub enum Asked {
     Score(ScoreRequest),
     Compare(PairRequest),
 }
@@ -185,7 +186,8 @@ impl<'a> Ledger<'a> {
 }
 
 /// Scores in one call and comparisons in another, answers in the order of the questions.
-fn ask(client: &RewardClient, asked: &[&Asked], cx: &CallContext<'_>) -> Answers<Outcome> {
+/// Asks a judge a few questions in as few calls as there are kinds.
+pub fn ask(client: &RewardClient, asked: &[&Asked], cx: &CallContext<'_>) -> Answers<Outcome> {
     let score = |a: &&Asked| if let Asked::Score(request) = a { Some(request.clone()) } else { None };
     let pair = |a: &&Asked| if let Asked::Compare(request) = a { Some(request.clone()) } else { None };
     let scores: Vec<ScoreRequest> = asked.iter().filter_map(score).collect();
@@ -205,7 +207,8 @@ pub(super) fn embed_request(path: &Path) -> Result<EmbedRequest, PluginError> {
     load_rgb(path).map(|rgb| EmbedRequest { image: rgb.into(), spatial: false })
 }
 
-pub(super) fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
+/// The pixels of a stored picture.
+pub fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
     let bytes = std::fs::read(path)
         .map_err(|e| PluginError::new(ErrorKind::Io, format!("{} cannot be read: {e}", path.display())))?;
     decode_rgb(&bytes, path).map_err(PluginError::invalid_request)

@@ -28,7 +28,7 @@ impl Clock {
 }
 
 /// The host's side of a call: the user's wish to stop goes to the plugin, what the plugin says of itself to the user.
-pub(super) struct Caller<'a>(pub &'a Services<'a>);
+pub struct Caller<'a>(pub &'a Services<'a>);
 
 impl CallHost for Caller<'_> {
     fn cancelled(&self) -> bool {
@@ -40,7 +40,7 @@ impl CallHost for Caller<'_> {
 }
 
 /// The host's side of a component that loads.
-pub(super) struct Opener<'a>(pub &'a Services<'a>);
+pub struct Opener<'a>(pub &'a Services<'a>);
 
 impl CallHost for Opener<'_> {
     fn cancelled(&self) -> bool {

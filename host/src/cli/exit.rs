@@ -53,6 +53,11 @@ impl Stop {
         self
     }
 
+    /// Says first whom it is of.
+    pub fn prefix(&mut self, user: &str) {
+        self.message = format!("{user}: {}", self.message);
+    }
+
     /// Stopped by Ctrl-C.
     pub fn interrupted(message: impl Into<String>) -> Self {
         Self { interrupted: true, ..Self::new(message) }
@@ -81,7 +86,7 @@ impl From<BenchError> for Stop {
         match error {
             BenchError::Plugin { user, error } => {
                 let mut stop = Self::from(error);
-                stop.message = format!("{user}: {}", stop.message);
+                stop.prefix(&user);
                 stop
             }
             BenchError::Interrupted { .. } => Self::interrupted(error.to_string()),

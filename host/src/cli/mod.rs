@@ -16,6 +16,7 @@ mod render;
 mod runs;
 mod schema;
 mod snapshot;
+mod train;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::{Finish, Stop};
@@ -74,6 +75,9 @@ enum Command {
     /// How large must a study be, and what can one of this size see? Products, impressions, pairs of a reward model.
     #[command(subcommand)]
     Power(power::PowerCommand),
+    /// Train prompt generators with what a judge prefers.
+    #[command(subcommand)]
+    Train(train::TrainCommand),
     /// Print the JSON schema of a file that adeval reads or writes.
     Schema(schema::SchemaArgs),
     /// Print a completion script for a shell, e.g. `adeval completions bash > /etc/bash_completion.d/adeval`.
@@ -112,6 +116,7 @@ fn run(command: Command, session: Session) -> Result<Finish, Stop> {
         Command::Eval(command) => eval::run(&command, session),
         Command::Data(command) => data::run(&command, session),
         Command::Power(command) => power::run(&command, session),
+        Command::Train(command) => train::run(&command, session),
         Command::Schema(args) => schema::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -141,6 +141,14 @@ impl Progress for Report {
         }
     }
 
+    fn say(&self, line: &str) {
+        match (self.show, self.step().as_ref().and_then(|step| step.bar.as_ref())) {
+            (Show::Nothing, _) => {}
+            (_, Some(bar)) => bar.suspend(|| anstream::eprintln!("{line}")),
+            (_, None) => anstream::eprintln!("{line}"),
+        }
+    }
+
     fn warn(&self, message: &str) {
         match self.step().as_ref().and_then(|step| step.bar.as_ref()) {
             Some(bar) => bar.suspend(|| output::warn(message)),

@@ -11,6 +11,8 @@ use crate::bench::{Rendered, ShardReport};
 use crate::check::{CheckConfig, CheckReport};
 use crate::products::ProductRecord;
 use crate::suite::Suite;
+use crate::train::metrics::MetricsLine;
+use crate::train::rl::{Recipe, RlResult};
 use adeval_sdk::Manifest;
 use clap::ValueEnum;
 use schemars::schema_for;
@@ -62,6 +64,12 @@ enum Document {
     DataCheck,
     /// `split.json`, which `adeval data split` writes.
     DataSplit,
+    /// A recipe (TOML), which `adeval train rl` reads.
+    TrainRlRecipe,
+    /// What `adeval train rl --json` prints, and its `result.json`.
+    TrainRl,
+    /// A line of a training's `metrics.jsonl`.
+    TrainMetrics,
 }
 
 pub fn run(args: &SchemaArgs) -> Result<Finish, Stop> {
@@ -77,6 +85,9 @@ fn schema(of: Document) -> serde_json::Value {
         Document::Manifest => schema_for!(Manifest).to_value(),
         Document::Rendered => schema_for!(Rendered).to_value(),
         Document::Check => schema_for!(CheckReport).to_value(),
+        Document::TrainRlRecipe => Recipe::schema(),
+        Document::TrainRl => schema_for!(RlResult).to_value(),
+        Document::TrainMetrics => schema_for!(MetricsLine).to_value(),
         Document::CheckConfig => schema_for!(CheckConfig).to_value(),
         Document::EvalPairs => schema_for!(PairsResult).to_value(),
         Document::EvalOpe => schema_for!(OpeResult).to_value(),

@@ -1,7 +1,7 @@
 //! One line of `records.jsonl`.
 
 use crate::bench::BenchError;
-use adeval_sdk::{Placement, PluginError};
+use adeval_sdk::{Placement, PluginError, PromptSample};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
@@ -27,6 +27,10 @@ pub struct Record {
 pub enum Outcome {
     /// Prompts, one a sample.
     Prompts(Vec<String>),
+    /// Prompts with their tokens and log-probabilities, to be trained on.
+    Samples(Vec<PromptSample>),
+    /// Log-probabilities of an answer's tokens.
+    LogProbs(Vec<f64>),
     /// A creative.
     Creative {
         /// Hash of the PNG.
@@ -57,6 +61,16 @@ pub enum Outcome {
         /// Why.
         error: PluginError,
     },
+}
+
+impl Record {
+    /// What failed and why, for people.
+    pub fn failure(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Failed { stage, error } => Some(format!("{stage} of {}: {error}", self.item)),
+            _ => None,
+        }
+    }
 }
 
 /// The records of a file by key (a later one takes the place of an earlier one), and the length of its whole lines.

@@ -1,0 +1,207 @@
+//! `adeval train rl`.
+
+use crate::bench::Services;
+use crate::cli::exit::{Finish, Stop};
+use crate::cli::open::PluginArgs;
+use crate::cli::progress::Report;
+use crate::cli::{Session, interrupt, output};
+use crate::products::CutOutNetwork;
+use crate::suite::find_shipped;
+use crate::train::rl::{self, Recipe, RlOutcome, RlResult};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// The recipe that comes with adeval.
+const DEFAULT: &str = "fixtures/recipes/rl.toml";
+
+const EXAMPLES: &str = "\
+Examples:
+  adeval train rl                                   the recipe that comes with adeval: a small policy, in about a minute
+  adeval train rl --optimizer dpo --out training/dpo
+  adeval train rl --optimizer grpo --set optimizer.parameters.samples=8 --out training/grpo
+  adeval train rl my.toml --prompt llava-prompt --prompt-model DIR --reward llava-reward --reward-model DIR \\
+      --background sd-background --set training.learning_rate=2e-5
+
+The directory holds the policy after each epoch (adapters/), metrics.jsonl, TensorBoard's event files, the creatives, and what
+is needed to go on: the same command resumes a training that was interrupted, and one that is finished with more --epochs.
+docs/training.md says what each number means.";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RlArgs {
+    /// A recipe's file; `default` is the one that comes with adeval.
+    #[arg(default_value = "default")]
+    recipe: PathBuf,
+    /// The training's directory [default: training/NAME].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Set any key of the recipe, as in training.batch=8 or optimizer.parameters.beta=0.5; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    changes: Vec<(String, String)>,
+    /// A `products.json`, an image, or a folder of images.
+    #[arg(long, value_name = "PATH")]
+    products: Option<PathBuf>,
+    /// Only the first products.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Outer epochs.
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// Samples a product and epoch.
+    #[arg(long, value_name = "N")]
+    samples: Option<u32>,
+    /// Seed of all randomness.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The prompt generator to train.
+    #[arg(long, value_name = "ID")]
+    prompt: Option<String>,
+    /// Its weights: a checkpoint, or the adapter of another training.
+    #[arg(long, value_name = "PATH")]
+    prompt_model: Option<PathBuf>,
+    /// The background generator.
+    #[arg(long, value_name = "ID")]
+    background: Option<String>,
+    /// Its weights.
+    #[arg(long, value_name = "PATH")]
+    background_model: Option<PathBuf>,
+    /// The reward model.
+    #[arg(long, value_name = "ID")]
+    reward: Option<String>,
+    /// Its weights.
+    #[arg(long, value_name = "PATH")]
+    reward_model: Option<PathBuf>,
+    /// The loss: pcpo, dpo, kto, reinforce, grpo, or one of your own.
+    #[arg(long, value_name = "ID")]
+    optimizer: Option<String>,
+    #[command(flatten)]
+    plugins: PluginArgs,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+impl RlArgs {
+    /// What the command line changes in the recipe. A component that is exchanged brings its own defaults with it.
+    fn changes(&self) -> Result<Vec<(String, String)>, Stop> {
+        let mut changes = Vec::new();
+        let places = [
+            ("prompt", &self.prompt, &self.prompt_model),
+            ("background", &self.background, &self.background_model),
+            ("judge", &self.reward, &self.reward_model),
+            ("optimizer", &self.optimizer, &None),
+        ];
+        for (place, id, weights) in places {
+            if let Some(id) = id {
+                changes.push((format!("{place}.plugin"), text(id)));
+                changes.push((format!("{place}.parameters"), "{}".into()));
+            }
+            changes.extend(path(&format!("{place}.weights"), weights.as_deref())?);
+        }
+        changes.extend(path("products.path", self.products.as_deref())?);
+        let numbers = [
+            ("products.limit", self.limit.map(|n| n as u64)),
+            ("epochs", self.epochs.map(u64::from)),
+            ("samples", self.samples.map(u64::from)),
+            ("seed", self.seed),
+        ];
+        changes.extend(numbers.into_iter().filter_map(|(key, n)| Some((key.to_owned(), n?.to_string()))));
+        changes.extend(self.changes.iter().cloned());
+        Ok(changes)
+    }
+}
+
+/// A TOML string.
+fn text(value: &str) -> String {
+    toml::Value::String(value.to_owned()).to_string()
+}
+
+/// A path of the command line starts at this folder, not at the recipe's.
+fn path(key: &str, path: Option<&Path>) -> Result<Option<(String, String)>, Stop> {
+    let Some(path) = path else { return Ok(None) };
+    let whole = std::path::absolute(path).map_err(|e| Stop::new(format!("{}: {e}", path.display())))?;
+    Ok(Some((key.to_owned(), text(&whole.to_string_lossy()))))
+}
+
+pub fn run(args: &RlArgs, session: Session) -> Result<Finish, Stop> {
+    let file = find(&args.recipe)?;
+    let recipe = Recipe::load(&file, &args.changes()?)?;
+    let dir = args.out.clone().unwrap_or_else(|| Path::new("training").join(&recipe.name));
+    let cancel = interrupt::listen()?;
+    let installed = args.plugins.open(cancel)?;
+    let matting = CutOutNetwork::default();
+    let report = Report::new(session.quiet);
+    let services = Services { plugins: &installed, matting: &matting, progress: &report, cancel };
+    let outcome = rl::run(&recipe, &dir, &services);
+    report.finish();
+    let outcome = outcome?;
+    if session.json {
+        output::print_json(&as_json(&outcome)?)?;
+    } else {
+        output::print(&page(&outcome))?;
+    }
+    Ok(Finish::with_failures(outcome.result.lost() || outcome.result.unusable_products > 0))
+}
+
+fn find(recipe: &Path) -> Result<PathBuf, Stop> {
+    if recipe.as_os_str() != "default" || recipe.exists() {
+        return Ok(recipe.to_owned());
+    }
+    find_shipped(DEFAULT).ok_or_else(|| {
+        Stop::new(format!(
+            "the default recipe was not found: there is no {DEFAULT} above this folder or the program"
+        ))
+        .help("run adeval from a clone, or name a recipe's file")
+    })
+}
+
+fn as_json(outcome: &RlOutcome) -> Result<serde_json::Value, Stop> {
+    let mut value = serde_json::to_value(&outcome.result)
+        .map_err(|error| Stop::new(format!("the result cannot be written as JSON: {error}")))?;
+    value["dir"] = json!(outcome.dir);
+    value["computed"] = json!(outcome.computed);
+    value["wall_seconds"] = json!(outcome.seconds.0);
+    value["plugin_seconds"] = json!(outcome.seconds.1);
+    Ok(value)
+}
+
+fn page(outcome: &RlOutcome) -> String {
+    let (seconds, inside) = outcome.seconds;
+    let share = 100.0 * (1.0 - inside / seconds.max(1e-9)).clamp(0.0, 1.0);
+    let dir = outcome.dir.display();
+    format!(
+        "{}\n{} results in {seconds:.1} s, {share:.1}% of it outside plugins.\nThe policy: {dir}/{}\nMetrics: {dir}/metrics.jsonl, {dir}/tensorboard\n",
+        table(&outcome.result),
+        outcome.computed,
+        outcome.result.adapter
+    )
+}
+
+fn table(result: &RlResult) -> String {
+    let head =
+        ["Epoch", "Pairs made", "Equal", "Loss", "Accuracy", "KL", "Entropy", "Judge's CTR", "Win rate"];
+    let rows = result.epochs.iter().map(|epoch| {
+        let show = |key: &str, digits: usize, scale: f64, unit: &str| {
+            let value = epoch.metrics.get(key);
+            value.map_or_else(String::new, |value| format!("{:.digits$}{unit}", scale * value))
+        };
+        [
+            epoch.epoch.to_string(),
+            show("judge/products_with_preference", 0, 1.0, ""),
+            show("judge/products_with_equal_rewards", 0, 1.0, ""),
+            show("mean/loss", 4, 1.0, ""),
+            show("mean/rewards/accuracies", 1, 100.0, "%"),
+            show("mean/policy/kl", 3, 1.0, ""),
+            show("mean/policy/entropy", 3, 1.0, ""),
+            show("held_out/judge_ctr", 2, 100.0, "%"),
+            show("held_out/win_rate", 1, 100.0, "%"),
+        ]
+    });
+    let (seen, held) = (result.training_products, result.held_out_products);
+    format!(
+        "{}\n{seen} products are trained on; the judge's CTR and the win rate over epoch 0 are of {held} others.\n",
+        output::table(head, rows)
+    )
+}
