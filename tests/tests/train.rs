@@ -10,7 +10,8 @@ use std::process::Command;
 
 /// A room with so many products and a recipe over them; `changes` are further lines, or take the place of some.
 fn room(products: usize, changes: &[(&str, &str)]) -> (Room, PathBuf) {
-    let plugins = ["scene_background", "heuristic_reward", built::MISBEHAVING, built::LEARNING, built::OPTIMIZERS];
+    let plugins =
+        ["scene_background", "heuristic_reward", built::MISBEHAVING, built::LEARNING, built::OPTIMIZERS];
     let room = Room::with_plugins(&plugins);
     room.products(products);
     let mut keys = BTreeMap::from([
@@ -55,7 +56,9 @@ fn kept(room: &Room, out: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn metric(result: &Value, epoch: usize, name: &str) -> f64 {
-    result["epochs"][epoch]["metrics"][name].as_f64().unwrap_or_else(|| panic!("epoch {epoch} has no {name}: {result}"))
+    result["epochs"][epoch]["metrics"][name]
+        .as_f64()
+        .unwrap_or_else(|| panic!("epoch {epoch} has no {name}: {result}"))
 }
 
 fn lines(room: &Room, out: &str, file: &str) -> Vec<String> {
@@ -68,7 +71,10 @@ fn a_policy_learns_what_the_judge_prefers_and_every_number_is_kept() {
     let (room, recipe) = room(16, &[("epochs", "4"), ("samples", "4"), ("training.learning_rate", "0.3")]);
     let result = train(&room, &recipe, "out").run().done().json();
     assert_eq!(result["epochs"].as_array().map(Vec::len), Some(5), "the start and four epochs");
-    assert_eq!((result["training_products"].as_u64(), result["held_out_products"].as_u64()), (Some(12), Some(4)));
+    assert_eq!(
+        (result["training_products"].as_u64(), result["held_out_products"].as_u64()),
+        (Some(12), Some(4))
+    );
     let ctr = |epoch| metric(&result, epoch, "held_out/judge_ctr");
     assert!(ctr(4) > ctr(0), "{} after {}", ctr(4), ctr(0));
     assert!(metric(&result, 4, "held_out/win_rate") > 0.55, "{result}");
@@ -78,7 +84,8 @@ fn a_policy_learns_what_the_judge_prefers_and_every_number_is_kept() {
 
     let schema: Value = serde_json::from_slice(&fs::read(schema("train-metrics")).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let steps: Vec<Value> = lines(&room, "out", "metrics.jsonl").iter().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let steps: Vec<Value> =
+        lines(&room, "out", "metrics.jsonl").iter().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert!(steps.iter().all(|line| validator.is_valid(line)));
     let count = steps.iter().filter(|line| line["of"] == "step").count() as u64;
     assert_eq!(Some(count), result["steps"].as_u64());
@@ -93,7 +100,10 @@ fn a_policy_learns_what_the_judge_prefers_and_every_number_is_kept() {
     let again = train(&room, &recipe, "out").run().done().json();
     assert_eq!((&again["computed"], &again["epochs"]), (&Value::from(0), &result["epochs"]));
     let more = train(&room, &recipe, "out").args(["--epochs", "5"]).run().done().json();
-    assert_eq!(more["epochs"].as_array().map(|e| e[..5] == result["epochs"].as_array().unwrap()[..]), Some(true));
+    assert_eq!(
+        more["epochs"].as_array().map(|e| e[..5] == result["epochs"].as_array().unwrap()[..]),
+        Some(true)
+    );
     assert_eq!(more["epochs"].as_array().map(Vec::len), Some(6));
 }
 
@@ -111,7 +121,11 @@ fn every_optimizer_and_reward_rule_goes_round() {
         ("grpo", "optimizer.parameters.samples=4"),
         ("pcpo", "optimizer.parameters.variant=released"),
     ] {
-        let result = train(&room, &recipe, optimizer).args(["--optimizer", optimizer, "--set", set]).run().done().json();
+        let result = train(&room, &recipe, optimizer)
+            .args(["--optimizer", optimizer, "--set", set])
+            .run()
+            .done()
+            .json();
         assert!(metric(&result, 1, "mean/loss").is_finite(), "{optimizer}");
         assert!(metric(&result, 1, "mean/grad_norm") > 0.0, "{optimizer}");
     }
@@ -138,7 +152,8 @@ fn a_training_that_is_killed_at_any_stage_ends_with_the_same_bytes() {
     let (room, recipe) = room(10, &slow);
     train(&room, &recipe, "whole").run().done();
     let whole = kept(&room, "whole");
-    let (results, steps) = (lines(&room, "whole", "records.jsonl").len(), lines(&room, "whole", "metrics.jsonl").len());
+    let (results, steps) =
+        (lines(&room, "whole", "records.jsonl").len(), lines(&room, "whole", "metrics.jsonl").len());
     assert!(results > 100 && steps > 30, "{results} results and {steps} lines");
     let places = [
         ("records.jsonl", 0),
@@ -192,7 +207,10 @@ fn what_cannot_be_learned_from_is_told_apart() {
     // A rate without measure: the first steps leave the numbers behind.
     let words = ["epoch 1, step", "on p", "adapters"];
     let room = refused(&[("training.learning_rate", "1e308"), ("training.max_grad_norm", "1e300")], &words);
-    assert!(room.path("out/adapters/epoch-0000/categorical-prompt.json").is_file(), "the last good policy is kept");
+    assert!(
+        room.path("out/adapters/epoch-0000/categorical-prompt.json").is_file(),
+        "the last good policy is kept"
+    );
 }
 
 #[test]
@@ -206,7 +224,9 @@ fn a_full_disk_leaves_the_checkpoint_before_it() {
     let blocks = (large - 2048) / 512;
     // A write beyond the limit is then an error, as on a full disk, and no signal.
     let mut limited = Command::new("sh");
-    limited.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]).arg(built::program());
+    limited
+        .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")])
+        .arg(built::program());
     let ended = Program::of(limited, &room.path("."), &room.plugin_path())
         .args(["--quiet", "train", "rl", "--out", "out"])
         .arg(&recipe)

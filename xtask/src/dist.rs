@@ -19,6 +19,7 @@ const FILES: [&str; 13] = [
     "fixtures/README.md",
     "fixtures/products",
     "fixtures/reference",
+    "fixtures/recipes",
     "fixtures/suites",
     "fixtures/weights",
     "plugins/photo-background/NOTICE.md",

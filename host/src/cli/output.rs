@@ -41,6 +41,14 @@ pub fn print_json(value: &impl Serialize) -> Result<Finish, Stop> {
 
 /// A table without lines, its head in bold.
 pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    table_of(head, rows)
+}
+
+/// The same with as many columns as there happen to be.
+pub fn table_of<'a, R: IntoIterator<Item = String>>(
+    head: impl IntoIterator<Item = &'a str>,
+    rows: impl IntoIterator<Item = R>,
+) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width());
     if colour() {
@@ -48,8 +56,8 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [St
     } else {
         table.force_no_tty();
     }
-    table.set_header(head.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
-    table.add_rows(rows);
+    table.set_header(head.into_iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().collect::<Vec<_>>()));
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 

@@ -40,7 +40,8 @@ pub struct MetricsLog {
     path: PathBuf,
     file: File,
     length: u64,
-    events: EventFile,
+    /// Made with the first line: a training that has nothing left to do leaves no empty file.
+    events: Option<EventFile>,
 }
 
 impl MetricsLog {
@@ -54,10 +55,10 @@ impl MetricsLog {
             let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
             file.set_len(length)?;
             file.seek(SeekFrom::End(0))?;
-            Ok((file, EventFile::create(&dir.join("tensorboard"))?))
+            Ok(file)
         };
-        let (file, events) = open().map_err(BenchError::write(&path))?;
-        Ok(Self { path, file, length, events })
+        let file = open().map_err(BenchError::write(&path))?;
+        Ok(Self { path, file, length, events: None })
     }
 
     /// Adds a line. Values that are not finite are left out: neither reader takes them.
@@ -67,10 +68,13 @@ impl MetricsLog {
     pub fn add(&mut self, mut line: MetricsLine) -> Result<(), TrainError> {
         line.metrics.retain(|_, value| value.is_finite());
         let text = serde_json::to_string(&line).unwrap_or_default() + "\n";
-        let written = self.file.write_all(text.as_bytes());
-        written
-            .and_then(|()| self.events.scalars(line.step, &line.metrics))
-            .map_err(BenchError::write(&self.path))?;
+        self.file.write_all(text.as_bytes()).map_err(BenchError::write(&self.path))?;
+        let folder = self.path.with_file_name("tensorboard");
+        let events = match &mut self.events {
+            Some(events) => events,
+            none => none.insert(EventFile::create(&folder).map_err(BenchError::write(&folder))?),
+        };
+        events.scalars(line.step, &line.metrics).map_err(BenchError::write(&folder))?;
         self.length += text.len() as u64;
         Ok(())
     }

@@ -17,12 +17,14 @@ mod recipe;
 mod result;
 mod rewards;
 mod state;
+mod truth;
 
 pub use recipe::{Recipe, RewardRule, Training};
 pub use result::{EpochResult, RlResult};
+pub use truth::MarketLook;
 
-use super::TrainError;
 use super::metrics::MetricsLog;
+use super::{TrainError, checkpoint};
 use crate::bench::{Clock, Services};
 use crate::store::Store;
 use adeval_sdk::OptimizerNeeds;
@@ -124,6 +126,7 @@ impl Work<'_> {
         let dir = self.store.dir();
         if let Some(state) = State::read(dir) {
             cast.adapter = Some(state.adapter.clone());
+            self.forget_steps(&state.adapter);
             let log = MetricsLog::open(dir, state.metrics_bytes)?;
             return Ok((state, log));
         }
@@ -134,5 +137,17 @@ impl Work<'_> {
         let first = state.adapter.clone();
         self.keep_policy(cast, &mut state, &mut log, first)?;
         Ok((state, log))
+    }
+
+    /// Removes the adapters of steps that a call left when it was killed between two of them.
+    fn forget_steps(&self, kept: &str) {
+        for entry in std::fs::read_dir(self.adapters()).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if (name.starts_with("step-") || name.starts_with('.')) && name != kept {
+                // That one stays does no harm.
+                let _ = checkpoint::remove(&entry.path());
+            }
+        }
     }
 }

@@ -74,6 +74,9 @@ pub struct RlArgs {
     /// The loss: pcpo, dpo, kto, reinforce, grpo, or one of your own.
     #[arg(long, value_name = "ID")]
     optimizer: Option<String>,
+    /// Report held-out creatives with the truth of a synthetic market too: literature or easy, and a seed, as in easy:1.
+    #[arg(long, value_name = "PRESET:SEED")]
+    market: Option<String>,
     #[command(flatten)]
     plugins: PluginArgs,
 }
@@ -108,6 +111,11 @@ impl RlArgs {
             ("seed", self.seed),
         ];
         changes.extend(numbers.into_iter().filter_map(|(key, n)| Some((key.to_owned(), n?.to_string()))));
+        if let Some(market) = &self.market {
+            let (preset, seed) = market.split_once(':').unwrap_or((market, "0"));
+            changes.push(("market.preset".into(), text(preset)));
+            changes.push(("market.seed".into(), seed.to_owned()));
+        }
         changes.extend(self.changes.iter().cloned());
         Ok(changes)
     }
@@ -179,29 +187,37 @@ fn page(outcome: &RlOutcome) -> String {
     )
 }
 
+/// A column: its title, the metric, digits, factor and unit.
+type Column = (&'static str, &'static str, usize, f64, &'static str);
+
+const COLUMNS: [Column; 10] = [
+    ("Preferences", "judge/products_with_preference", 0, 1.0, ""),
+    ("Ties", "judge/products_with_equal_rewards", 0, 1.0, ""),
+    ("Loss", "mean/loss", 4, 1.0, ""),
+    ("Accuracy", "mean/rewards/accuracies", 1, 100.0, "%"),
+    ("KL", "mean/policy/kl", 3, 1.0, ""),
+    ("Entropy", "mean/policy/entropy", 3, 1.0, ""),
+    ("Judge's CTR", "held_out/judge_ctr", 2, 100.0, "%"),
+    ("Win rate", "held_out/win_rate", 1, 100.0, "%"),
+    ("Synthetic true CTR", "held_out/synthetic_true_ctr", 2, 100.0, "%"),
+    ("Synthetic match", "held_out/synthetic_match_rate", 1, 100.0, "%"),
+];
+
+/// Columns that some epoch has a value in.
 fn table(result: &RlResult) -> String {
-    let head =
-        ["Epoch", "Pairs made", "Equal", "Loss", "Accuracy", "KL", "Entropy", "Judge's CTR", "Win rate"];
+    let known = |column: &&Column| result.epochs.iter().any(|epoch| epoch.metrics.contains_key(column.1));
+    let columns: Vec<&Column> = COLUMNS.iter().filter(known).collect();
+    let head = std::iter::once("Epoch").chain(columns.iter().map(|column| column.0));
     let rows = result.epochs.iter().map(|epoch| {
-        let show = |key: &str, digits: usize, scale: f64, unit: &str| {
-            let value = epoch.metrics.get(key);
+        let cells = columns.iter().map(|(_, key, digits, scale, unit)| {
+            let value = epoch.metrics.get(*key);
             value.map_or_else(String::new, |value| format!("{:.digits$}{unit}", scale * value))
-        };
-        [
-            epoch.epoch.to_string(),
-            show("judge/products_with_preference", 0, 1.0, ""),
-            show("judge/products_with_equal_rewards", 0, 1.0, ""),
-            show("mean/loss", 4, 1.0, ""),
-            show("mean/rewards/accuracies", 1, 100.0, "%"),
-            show("mean/policy/kl", 3, 1.0, ""),
-            show("mean/policy/entropy", 3, 1.0, ""),
-            show("held_out/judge_ctr", 2, 100.0, "%"),
-            show("held_out/win_rate", 1, 100.0, "%"),
-        ]
+        });
+        std::iter::once(epoch.epoch.to_string()).chain(cells).collect::<Vec<_>>()
     });
     let (seen, held) = (result.training_products, result.held_out_products);
     format!(
         "{}\n{seen} products are trained on; the judge's CTR and the win rate over epoch 0 are of {held} others.\n",
-        output::table(head, rows)
+        output::table_of(head, rows)
     )
 }

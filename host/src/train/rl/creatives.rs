@@ -9,7 +9,9 @@ use crate::bench::{
 use crate::store::{Outcome, Record, encode_png};
 use crate::train::TrainError;
 use adeval_sdk::client::{BackgroundClient, PromptClient};
-use adeval_sdk::{BackgroundRequest, Creative, ErrorKind, PluginError, PromptRequest, PromptSample, rng};
+use adeval_sdk::{
+    BackgroundRequest, Creative, ErrorKind, Placement, PluginError, PromptRequest, PromptSample, rng,
+};
 use std::collections::HashSet;
 
 /// Products in one call of the prompt generator.
@@ -117,10 +119,15 @@ impl Work<'_> {
         key(&["creative", &item.hash, &request.prompt, &request.seed.to_string()])
     }
 
-    /// Hash of the image of a sample's creative; absent when it failed.
-    pub fn creative(&self, draw: Draw, item: &Item, prompt: &str) -> Option<String> {
+    /// Hash of the image of a sample's creative, and where its product is; absent when it failed.
+    pub fn placed(&self, draw: Draw, item: &Item, prompt: &str) -> Option<(String, Placement)> {
         let key = self.creative_key(item, &self.background(draw, item, prompt));
-        self.store.creative(&key).map(|(image, _, _)| image)
+        self.store.creative(&key).map(|(image, placement, _)| (image, placement))
+    }
+
+    /// The hash alone.
+    pub fn creative(&self, draw: Draw, item: &Item, prompt: &str) -> Option<String> {
+        self.placed(draw, item, prompt).map(|(image, _)| image)
     }
 
     /// Creatives of all samples that have none. Equal prompts of a product have one creative.
@@ -171,7 +178,7 @@ impl Work<'_> {
     }
 }
 
-fn encoded(creative: &Creative) -> Result<(Vec<u8>, adeval_sdk::Placement), PluginError> {
+fn encoded(creative: &Creative) -> Result<(Vec<u8>, Placement), PluginError> {
     let image = &creative.image;
     let png = encode_png(image.width(), image.height(), image.bytes()).map_err(|error| {
         PluginError::new(ErrorKind::Other, format!("the creative cannot be encoded: {error}"))

@@ -124,6 +124,7 @@ impl Work<'_> {
             ("mean/policy/entropy", "entropy"),
             ("held_out/judge_ctr", "held-out CTR by the judge"),
             ("held_out/win_rate", "win rate over the start"),
+            ("held_out/synthetic_true_ctr", "true CTR in the synthetic market"),
         ];
         let said = shown.iter().filter_map(|(key, name)| Some(format!("{name} {:.4}", metrics.get(*key)?)));
         let said: Vec<String> = said.collect();

@@ -38,7 +38,7 @@ impl Work<'_> {
         });
         self.ask(cast, &now.title("judge"), questions.collect())?;
         let (mut ctrs, mut wins, mut texts) = (Vec::new(), Vec::new(), std::collections::BTreeSet::new());
-        for item in items {
+        for item in &items {
             let (new, old) = (self.images(now, item), self.images(first, item));
             let scores: Vec<f64> = new.iter().flatten().filter_map(|image| self.score(item, image)).collect();
             let pairs = new.iter().zip(&old).filter_map(|(new, old)| {
@@ -54,6 +54,8 @@ impl Work<'_> {
             ("held_out/win_rate", mean(&wins)),
             ("held_out/distinct_prompts", Some(texts.len() as f64)),
         ];
-        Ok(values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+        let known = values.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let all = known.chain(self.truth(now, &items));
+        Ok(all.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }

@@ -83,7 +83,9 @@ impl<'a> Plan<'a> {
     /// are no difference: the training goes on.
     pub fn bind(&self, dir: &Path) -> Result<(), TrainError> {
         let path = dir.join("train.json");
-        let now = self.description();
+        let text = serde_json::to_string_pretty(&self.description()).unwrap_or_default() + "\n";
+        // Read back, as the other is: a number in decimals may be a neighbour of what was written.
+        let now: Value = serde_json::from_str(&text).unwrap_or_default();
         let known = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
         if let Some(known) = known {
             let mut differences = Vec::new();
@@ -93,7 +95,6 @@ impl<'a> Plan<'a> {
             }
             return Ok(());
         }
-        let text = serde_json::to_string_pretty(&now).unwrap_or_default() + "\n";
         checkpoint::replace(&path, text.as_bytes())
     }
 

@@ -1,5 +1,6 @@
 //! What a training is of: a TOML file, like a suite.
 
+use super::truth::MarketLook;
 use crate::bench::BenchError;
 use crate::suite::{BackgroundStep, Component, Entry, ProductSource, PromptStep, Suite};
 use crate::train::TrainError;
@@ -103,6 +104,9 @@ pub struct Recipe {
     /// How the policy is trained.
     #[serde(default)]
     pub training: Training,
+    /// A **synthetic** market whose truth held-out creatives are reported with.
+    #[serde(default)]
+    pub market: Option<MarketLook>,
     /// Where it was read from; relative paths start at its folder.
     #[serde(skip)]
     pub file: PathBuf,
