@@ -228,7 +228,8 @@ fn a_full_disk_leaves_the_checkpoint_before_it() {
         .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")])
         .arg(built::program());
     let ended = Program::of(limited, &room.path("."), &room.plugin_path())
-        .args(["--quiet", "train", "rl", "--out", "out"])
+        // Pixels travel through shared memory to a worker, whose size the limit would bound too.
+        .args(["--quiet", "train", "rl", "--out", "out", "--in-process"])
         .arg(&recipe)
         .run();
     ended.refused(1, &["epoch-0001", "cannot be saved", "untouched"]);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Files of the workspace that go along: what the default suite reads, and what the licences ask for.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "CHANGELOG.md",
     "LICENSE-APACHE",
     "LICENSE-MIT",
