@@ -191,7 +191,7 @@ fn page(outcome: &RlOutcome) -> String {
 type Column = (&'static str, &'static str, usize, f64, &'static str);
 
 const COLUMNS: [Column; 10] = [
-    ("Preferences", "judge/products_with_preference", 0, 1.0, ""),
+    ("Groups", "judge/products_with_preference", 0, 1.0, ""),
     ("Ties", "judge/products_with_equal_rewards", 0, 1.0, ""),
     ("Loss", "mean/loss", 4, 1.0, ""),
     ("Accuracy", "mean/rewards/accuracies", 1, 100.0, "%"),
@@ -199,8 +199,8 @@ const COLUMNS: [Column; 10] = [
     ("Entropy", "mean/policy/entropy", 3, 1.0, ""),
     ("Judge's CTR", "held_out/judge_ctr", 2, 100.0, "%"),
     ("Win rate", "held_out/win_rate", 1, 100.0, "%"),
-    ("Synthetic true CTR", "held_out/synthetic_true_ctr", 2, 100.0, "%"),
-    ("Synthetic match", "held_out/synthetic_match_rate", 1, 100.0, "%"),
+    ("True CTR*", "held_out/synthetic_true_ctr", 2, 100.0, "%"),
+    ("Match*", "held_out/synthetic_match_rate", 1, 100.0, "%"),
 ];
 
 /// Columns that some epoch has a value in.
@@ -216,8 +216,11 @@ fn table(result: &RlResult) -> String {
         std::iter::once(epoch.epoch.to_string()).chain(cells).collect::<Vec<_>>()
     });
     let (seen, held) = (result.training_products, result.held_out_products);
+    let synthetic = columns.iter().any(|column| column.0.ends_with('*'));
+    let star =
+        if synthetic { "* In a synthetic market, of which neither policy nor judge knows.\n" } else { "" };
     format!(
-        "{}\n{seen} products are trained on; the judge's CTR and the win rate over epoch 0 are of {held} others.\n",
+        "{}\n{seen} products are trained on; the judge's CTR and the win rate over epoch 0 are of {held} others.\n{star}",
         output::table_of(head, rows)
     )
 }

@@ -187,20 +187,28 @@ fn examples(asked: Vec<Asked>, reply: &LossAndGradient) -> Vec<AnswerGradient> {
         .collect()
 }
 
-/// What can be told of the policy from the answers it is trained on: its divergence from the reference in nats an answer (the
-/// estimate `exp(d) - d - 1` over tokens, with `d = log ref - log pi`), and its entropy in nats a token. Both are estimates on the
-/// policy's own answers of the epoch's start.
+/// What can be told of the policy from the answers it is trained on: its divergence from the reference in nats an answer, and its
+/// entropy in nats a token.
+///
+/// The answers are those of the epoch's start, so each token counts with its importance ratio `r = pi / pi_sampled`. The
+/// divergence is the estimate `exp(d) - d - 1` with `d = log ref - log pi`, whose first part is then `ref / pi_sampled`: without
+/// the ratio, an answer that the policy has been taught to avoid would count with `ref / pi`, which has no bound.
 fn policy_metrics(batch: &PreferenceBatch) -> [(String, f64); 2] {
-    let samples = || batch.groups.iter().flatten();
-    let k3 = |probs: &LogProbs| {
-        let d = probs.reference.iter().zip(&probs.current).map(|(reference, now)| reference - now);
-        d.map(|d| d.exp() - d - 1.0).sum::<f64>()
-    };
-    let answers = samples().count().max(1) as f64;
-    let tokens = samples().map(|s| s.clean.current.len()).sum::<usize>().max(1) as f64;
-    let log_p = samples().flat_map(|s| &s.clean.current).sum::<f64>();
-    let kl = samples().map(|s| k3(&s.clean)).sum::<f64>();
-    [("policy/kl".to_owned(), kl / answers), ("policy/entropy".to_owned(), -log_p / tokens)]
+    let (mut kl, mut entropy, mut answers, mut tokens) = (0.0, 0.0, 0.0, 0.0);
+    for sample in batch.groups.iter().flatten() {
+        answers += 1.0;
+        let LogProbs { current, reference } = &sample.clean;
+        for ((now, reference), sampled) in current.iter().zip(reference).zip(&sample.sampled) {
+            let (ratio, d) = ((now - sampled).exp(), reference - now);
+            kl += (reference - sampled).exp() - ratio * (d + 1.0);
+            entropy -= ratio * now;
+            tokens += 1.0;
+        }
+    }
+    [
+        ("policy/kl".to_owned(), kl / f64::max(answers, 1.0)),
+        ("policy/entropy".to_owned(), entropy / f64::max(tokens, 1.0)),
+    ]
 }
 
 /// The few numbers that fit beside a bar.
@@ -208,4 +216,27 @@ fn in_words(metrics: &BTreeMap<String, f64>) -> String {
     let shown = [("loss", "loss"), ("rewards/accuracies", "accuracy"), ("policy/kl", "KL")];
     let said = shown.iter().filter_map(|(key, name)| Some(format!("{name} {:.3}", metrics.get(*key)?)));
     said.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Over a whole vocabulary, drawn as often as the policy that sampled would, the estimates are the divergence and the entropy.
+    #[test]
+    fn estimates_of_the_policy_are_unbiased() {
+        let (now, reference, sampled) = ([0.7_f64, 0.2, 0.1], [0.2_f64, 0.3, 0.5], [0.5_f64, 0.25, 0.25]);
+        let one = |token: usize| SampleEvidence {
+            reward: 0.0,
+            clean: LogProbs { current: vec![now[token].ln()], reference: vec![reference[token].ln()] },
+            corrupted: Vec::new(),
+            sampled: vec![sampled[token].ln()],
+        };
+        let batch = PreferenceBatch { groups: vec![[0, 0, 1, 2].map(one).into()] };
+        let [(_, kl), (_, entropy)] = policy_metrics(&batch);
+        let wanted: f64 = (0..3).map(|k| now[k] * (now[k] / reference[k]).ln()).sum();
+        assert!((kl - wanted).abs() < 1e-12, "{kl} and {wanted}");
+        let wanted: f64 = now.iter().map(|p| -p * p.ln()).sum();
+        assert!((entropy - wanted).abs() < 1e-12, "{entropy} and {wanted}");
+    }
 }
