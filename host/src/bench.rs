@@ -28,7 +28,7 @@ mod result;
 mod shard;
 mod shard_run;
 
-pub use artifacts::{Artifact, artifacts};
+pub use artifacts::{Artifact, Creatives, artifacts, creatives};
 pub use embed::{EmbedJob, Embedded, embed};
 pub use error::BenchError;
 pub(crate) use generate::{batches, cloned, record};

@@ -1,9 +1,10 @@
 //! What a run holds, item by item, for those who look at more than its board.
 
 use super::plan::{Plan, features_key};
-use super::{BenchError, BenchOptions, Ledger, Services, Silent};
+use super::{Bench, BenchError, BenchOptions, Broken, Ledger, Services, Silent, open_store, pump};
 use crate::store::{Outcome, Store};
 use crate::suite::Suite;
+use adeval_sdk::{Placement, Product};
 use std::path::PathBuf;
 
 /// One creative with what belongs to it.
@@ -19,8 +20,43 @@ pub struct Artifact {
     pub prompt: String,
     /// Its PNG; absent when it could not be made.
     pub image: Option<PathBuf>,
+    /// Where the product is in it; absent with the PNG.
+    pub placement: Option<Placement>,
     /// Its features, when the suite has an embedder and it could embed it.
     pub features: Option<Vec<f32>>,
+}
+
+/// Creatives of a suite, with what they advertise.
+#[derive(Debug, Clone)]
+pub struct Creatives {
+    /// The products, in the order of their list.
+    pub products: Vec<Product>,
+    /// Products of the list that cannot be used.
+    pub unusable: usize,
+    /// Prompts and creatives in the order of entries, products and samples.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// Makes the prompts and creatives of a suite, or what is missing of them, and judges none. What fails is told to
+/// [`Services::progress`], and has no image.
+///
+/// # Errors
+/// As [`super::run`].
+pub fn creatives(
+    suite: &Suite,
+    options: &BenchOptions,
+    services: &Services<'_>,
+) -> Result<Creatives, BenchError> {
+    let plan = Plan::new(suite, options.limit, None, services)?;
+    let store = open_store(&plan, options)?;
+    let bench = Bench { plan: &plan, store: &store, services, clock: &pump::Clock::default() };
+    let mut broken = Broken::new();
+    for entry in &plan.cast.entries {
+        bench.generate(entry, &mut broken)?;
+    }
+    let artifacts = all(&plan, &store);
+    let products = plan.products.iter().filter_map(|planned| planned.product.clone()).collect();
+    Ok(Creatives { products, unusable: plan.bad.len(), artifacts })
 }
 
 /// The prompts and creatives of a run that [`super::run`] has finished, in the order of entries, products and samples.
@@ -38,12 +74,17 @@ pub fn artifacts(
     let plan = Plan::new(suite, options.limit, None, services)?;
     let dir = options.run_dir.clone().unwrap_or_else(|| options.runs.join(plan.run_name()));
     let store = Store::open(&dir)?;
-    let ledger = Ledger { plan: &plan, store: &store };
+    Ok(all(&plan, &store))
+}
+
+fn all(plan: &Plan<'_>, store: &Store) -> Vec<Artifact> {
+    let ledger = Ledger { plan, store };
     let mut artifacts = Vec::new();
     for entry in &plan.cast.entries {
         for product in &plan.products {
             for (sample, prompt) in (0..).zip(ledger.prompts(entry, product).0) {
                 let made = store.creative(&plan.creative_key(entry, product, sample, &prompt));
+                let placement = made.as_ref().map(|(_, placement, _)| *placement);
                 let hash = made.map(|(hash, ..)| hash);
                 artifacts.push(Artifact {
                     entry: entry.entry.id.clone(),
@@ -52,11 +93,12 @@ pub fn artifacts(
                     prompt,
                     features: hash.as_ref().and_then(|hash| ledger.features(hash)),
                     image: hash.map(|hash| store.image_path(&hash)),
+                    placement,
                 });
             }
         }
     }
-    Ok(artifacts)
+    artifacts
 }
 
 impl Ledger<'_> {

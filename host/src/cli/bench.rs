@@ -64,7 +64,8 @@ pub fn run(args: &BenchArgs, session: Session) -> Result<Finish, Stop> {
     go(&suite, args.shard, &options, &args.plugins, session)
 }
 
-fn load(path: &Path) -> Result<Suite, Stop> {
+/// A suite's file; `default` is the one that comes with adeval.
+pub fn load(path: &Path) -> Result<Suite, Stop> {
     if path.as_os_str() != "default" || path.exists() {
         return Ok(Suite::load(path)?);
     }

@@ -5,6 +5,7 @@ mod data;
 mod eval;
 mod exit;
 mod interrupt;
+mod market;
 mod merge;
 mod models;
 mod open;
@@ -55,6 +56,8 @@ enum Command {
     Render(render::RenderArgs),
     /// Run a suite and print its leaderboard; the same command resumes an interrupted run.
     Bench(bench::BenchArgs),
+    /// Make a SYNTHETIC market: creatives by real plugins, simulated shoppers, logs with propensities, and the truth.
+    Market(market::MarketArgs),
     /// Merge the shards of a suite into one run, and print its leaderboard.
     Merge(merge::MergeArgs),
     /// List, show, resume and compare runs.
@@ -109,6 +112,7 @@ fn run(command: Command, session: Session) -> Result<Finish, Stop> {
         Command::Plugin(command) => plugin::run(&command, session),
         Command::Render(args) => render::run(&args, session),
         Command::Bench(args) => bench::run(&args, session),
+        Command::Market(args) => market::run(&args, session),
         Command::Merge(args) => merge::run(&args, session),
         Command::Runs(command) => runs::run(&command, session),
         Command::Snapshot(command) => snapshot::run(&command, session),

@@ -84,7 +84,8 @@ fn setting(text: &str) -> Result<Setting, String> {
     Ok(Setting { step, key: key.into(), value: parameter(value) })
 }
 
-fn size(text: &str) -> Result<[u32; 2], String> {
+/// Reads `512x512`, or one side of a square.
+pub fn size(text: &str) -> Result<[u32; 2], String> {
     let (width, height) = text.split_once('x').unwrap_or((text, text));
     let side = |text: &str| text.parse().map_err(|_| "it must look like 512x512".to_owned());
     Ok([side(width)?, side(height)?])

@@ -9,6 +9,7 @@ use super::output;
 use super::power::PowerResult;
 use crate::bench::{Rendered, ShardReport};
 use crate::check::{CheckConfig, CheckReport};
+use crate::market::MarketResult;
 use crate::products::ProductRecord;
 use crate::suite::Suite;
 use crate::train::metrics::MetricsLine;
@@ -70,6 +71,8 @@ enum Document {
     TrainRl,
     /// A line of a training's `metrics.jsonl`.
     TrainMetrics,
+    /// What `adeval market --json` prints; its parts are `market.json` and `truth/truth.json`.
+    Market,
 }
 
 pub fn run(args: &SchemaArgs) -> Result<Finish, Stop> {
@@ -95,6 +98,7 @@ fn schema(of: Document) -> serde_json::Value {
         Document::DataImport => schema_for!(ImportResult).to_value(),
         Document::DataCheck => schema_for!(CheckedFile).to_value(),
         Document::DataSplit => schema_for!(SplitManifest).to_value(),
+        Document::Market => schema_for!(MarketResult).to_value(),
         Document::EvalCompare => schema_for!(CompareResult).to_value(),
         Document::EvalFid => schema_for!(FidResult).to_value(),
         Document::EvalConsistency => schema_for!(ConsistencyResult).to_value(),
