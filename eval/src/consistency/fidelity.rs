@@ -44,7 +44,7 @@ pub struct Fidelity {
 /// `top` are where its corner lies on the creative, in pixels; it may reach over the edges.
 ///
 /// # Errors
-/// [`EvalError::EmptyMask`] when no opaque pixel of the product lies on the canvas.
+/// [`crate::EvalError::EmptyMask`] when no opaque pixel of the product lies on the canvas.
 pub fn fidelity<C>(
     creative: &ImageBuffer<Rgb<u8>, C>,
     product: &RgbaImage,
