@@ -10,7 +10,7 @@
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use adeval_eval::consistency::planted::{Defect, Stage};
-use adeval_eval::consistency::{Consistency, Limits, Placed, consistency};
+use adeval_eval::consistency::{Consistency, Limits, consistency};
 use image::imageops::{FilterType, crop_imm, resize};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -45,14 +45,7 @@ fn main() -> Result<()> {
                 .par_iter()
                 .map(|stage| {
                     let planted = stage.plant(defect, amount);
-                    let placed = Placed {
-                        creative: &planted.creative,
-                        product: &stage.product,
-                        left: planted.left,
-                        top: planted.top,
-                        segmented: Some(&planted.silhouette),
-                    };
-                    Ok(consistency(&placed, &Limits::default())?)
+                    Ok(consistency(&planted.placed(stage), &Limits::default())?)
                 })
                 .collect::<Result<_>>()?;
             row(defect, amount, &found);
@@ -80,7 +73,7 @@ fn row(defect: Defect, amount: u32, found: &[Consistency]) {
     let mut parts: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for one in found {
         for (name, part) in one.parts.named() {
-            parts.entry(name).or_default().extend(part);
+            parts.entry(name).or_default().push(part);
         }
     }
     let mut line = format!("{:10} {amount:6}", defect.name().0);
@@ -90,10 +83,9 @@ fn row(defect: Defect, amount: u32, found: &[Consistency]) {
     let contact = mean(found.iter().filter_map(|one| one.measures.contact_shadow).collect());
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for one in found {
-        let mut kinds: Vec<_> =
-            one.verdict.reasons.iter().map(|fault| format!("{:?}", fault.reason)).collect();
-        kinds.dedup();
-        kinds.into_iter().for_each(|kind| *reasons.entry(kind).or_default() += 1);
+        for kind in one.verdict.kinds() {
+            *reasons.entry(format!("{kind:?}")).or_default() += 1;
+        }
     }
     println!("{line} {:7.1} {contact:7.1}  {reasons:?}", mean(found.iter().map(|one| one.score).collect()));
 }

@@ -19,7 +19,7 @@ const FEWEST: usize = WINDOW * WINDOW;
 /// MS-SSIM of two RGB images of one size on luma, in [0, 1]; 1 when they are equal.
 ///
 /// # Errors
-/// [`EvalError::SizeMismatch`], [`EvalError::TooFew`] when a side is below 176 pixels, which five scales need.
+/// [`EvalError::SizeMismatch`], also when a side is below 176 pixels, which five scales need.
 pub fn ms_ssim<A, B>(a: &ImageBuffer<Rgb<u8>, A>, b: &ImageBuffer<Rgb<u8>, B>) -> Result<f64>
 where
     A: Deref<Target = [u8]>,
@@ -74,8 +74,7 @@ pub(crate) fn masked(
             &coarser
         };
         let of = factor(level + 1 == scales.len());
-        let inside = map.iter().zip(&scale.mask).filter(|(_, inside)| **inside);
-        let mean = inside.map(|(s, _)| of(*s)).sum::<f64>() / scale.count().max(1) as f64;
+        let mean = ssim::mean_inside(map, &scale.mask, of).unwrap_or(0.0);
         value *= mean.max(0.0).powf(exponent / sum);
     }
     (value, scales.len())

@@ -22,7 +22,7 @@ pub(crate) fn luma(pixel: [u8; 3]) -> f64 {
 /// Mean SSIM of two RGB images of one size, at least 11 x 11 pixels; 1 when they are equal, in [-1, 1].
 ///
 /// # Errors
-/// [`EvalError::SizeMismatch`], [`EvalError::TooFew`] when a side is below 11 pixels.
+/// [`EvalError::SizeMismatch`], also when a side is below 11 pixels.
 pub fn ssim<A, B>(a: &ImageBuffer<Rgb<u8>, A>, b: &ImageBuffer<Rgb<u8>, B>) -> Result<f64>
 where
     A: Deref<Target = [u8]>,
@@ -36,6 +36,13 @@ where
     let planes = [a.pixels().map(|p| luma(p.0)).collect::<Vec<_>>(), b.pixels().map(|p| luma(p.0)).collect()];
     let map = map(&planes[0], &planes[1], &vec![true; width * height], width);
     Ok(mean_within(&map, width, Similarity::whole))
+}
+
+/// Mean over a mask; `None` where it is empty.
+pub(crate) fn mean_inside(map: &[Similarity], mask: &[bool], of: impl Fn(Similarity) -> f64) -> Option<f64> {
+    let inside = map.iter().zip(mask).filter(|(_, inside)| **inside);
+    let (sum, count) = inside.fold((0.0, 0_usize), |(sum, count), (s, _)| (sum + of(*s), count + 1));
+    (count > 0).then(|| sum / count as f64)
 }
 
 /// Refuses two images of different sizes.

@@ -35,19 +35,12 @@ fn stage() -> Stage {
 
 fn measured(stage: &Stage, defect: Defect, amount: u32) -> Consistency {
     let planted = stage.plant(defect, amount);
-    let placed = Placed {
-        creative: &planted.creative,
-        product: &stage.product,
-        left: planted.left,
-        top: planted.top,
-        segmented: Some(&planted.silhouette),
-    };
-    consistency(&placed, &Limits::default()).expect("a product on its canvas")
+    consistency(&planted.placed(stage), &Limits::default()).expect("a product on its canvas")
 }
 
 fn part(parts: &Parts, name: &str) -> f64 {
-    let found = parts.named().into_iter().find(|(known, _)| *known == name);
-    found.and_then(|(_, part)| part).unwrap_or_else(|| panic!("no part {name}"))
+    let found = parts.named().find(|(known, _)| *known == name);
+    found.map(|(_, part)| part).unwrap_or_else(|| panic!("no part {name}"))
 }
 
 /// Growing amounts of each defect, the parts that it may cost, and the first of them, which must fall with each step.
@@ -95,13 +88,7 @@ fn a_sound_creative_can_be_used_and_each_kind_of_fault_has_its_reason() {
     assert_eq!(reasons(Defect::Camouflage, 100), [Reason::Indistinct]);
     assert!(reasons(Defect::Growth, 16).contains(&Reason::Shape));
     let planted = stage.plant(Defect::Pedestal, 69);
-    let placed = Placed {
-        creative: &planted.creative,
-        product: &stage.product,
-        left: planted.left,
-        top: planted.top,
-        segmented: Some(&planted.silhouette),
-    };
+    let placed = planted.placed(&stage);
     let strict = Limits { most_misshapen: 0.3, ..Limits::default() };
     let verdict = consistency(&placed, &strict).unwrap().verdict;
     assert_eq!(verdict.reasons.iter().map(|fault| fault.reason).collect::<Vec<_>>(), [Reason::Shape]);
@@ -114,13 +101,7 @@ fn a_floating_product_loses_its_contact_shadow_and_only_who_asks_for_one_refuses
     let falling: Vec<f64> = [0, 8, 16, 32].map(contact).to_vec();
     assert!(falling.windows(2).all(|pair| pair[1] < pair[0]), "{falling:?}");
     let planted = stage.plant(Defect::Float, 32);
-    let placed = Placed {
-        creative: &planted.creative,
-        product: &stage.product,
-        left: planted.left,
-        top: planted.top,
-        segmented: None,
-    };
+    let placed = planted.placed(&stage);
     assert!(consistency(&placed, &Limits::default()).unwrap().verdict.available);
     let strict = Limits { least_contact: Some(0.2), ..Limits::default() };
     let verdict = consistency(&placed, &strict).unwrap().verdict;

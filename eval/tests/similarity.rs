@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // Helpers of tests may fail and print.
 
-use adeval_eval::{EvalError, ms_ssim, ssim};
+use adeval_eval::{ms_ssim, ssim};
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
 
@@ -63,10 +63,8 @@ fn equal_pictures_have_a_similarity_of_one_and_small_or_unequal_ones_an_error() 
     let grey = RgbImage::from_pixel(176, 180, Rgb([90, 90, 90]));
     assert!((ms_ssim(&grey, &grey).unwrap() - 1.0).abs() < 1e-12);
     let small = RgbImage::new(175, 400);
-    assert!(matches!(
-        ms_ssim(&small, &small),
-        Err(EvalError::TooFew { needed: 176, .. }) | Err(EvalError::SizeMismatch { .. })
-    ));
+    let error = ms_ssim(&small, &small).unwrap_err().to_string();
+    assert!(error.contains("175") && error.contains("176"), "{error}");
     let error = ms_ssim(&grey, &small).unwrap_err();
     assert!(error.to_string().contains("175x400"), "{error}");
 }

@@ -31,14 +31,14 @@ mod shard_run;
 pub use artifacts::{Artifact, Creatives, artifacts, creatives};
 pub use embed::{EmbedJob, Embedded, embed};
 pub use error::BenchError;
-pub(crate) use generate::{batches, cloned, record};
+pub(crate) use generate::{batches, cloned, keep_creative, record};
 pub(crate) use keys::{key, product_hash};
 pub use look::{Seen, look, score};
-pub(crate) use measure::{Asked, ask, load_rgb};
+pub(crate) use measure::{Asked, ask, load_rgb, pictures};
 pub use merge::{MergeOptions, MergeOutcome, MergedShard, merge};
 pub(crate) use plan::PlannedComponent;
 pub use plugins::{Identity, Installed, OpenComponent, Plugins};
-pub(crate) use pump::{Caller, Clock, Done, Opener, pump};
+pub(crate) use pump::{Caller, Clock, Done, pump};
 pub use render::{RenderJob, Rendered, render};
 pub(crate) use requests::{CREATIVE_BATCH, background_request, prompt_request};
 pub use result::{

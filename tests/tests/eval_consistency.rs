@@ -56,7 +56,7 @@ fn creatives_as_they_were_rendered_can_all_be_used_and_changed_ones_say_why_not(
     assert_eq!(one(1)["measures"]["right"], 5, "{}", one(1));
     assert_eq!(one(2), &sound["creatives"][2]);
     let page = room.adeval("eval consistency made --products products/products.json").run().done().stdout;
-    assert!(page.contains("1 creatives cannot be used") && page.contains("colour is kept to"), "{page}");
+    assert!(page.contains("1 of 3 creatives cannot be used") && page.contains("colour is kept to"), "{page}");
     assert!(page.lines().all(|line| line.chars().count() <= 100 || line.starts_with("  ")), "{page}");
 }
 
@@ -77,7 +77,7 @@ fn a_segmenter_adds_its_part() {
 fn an_encoder_and_a_judge_add_what_they_see() {
     let room = rendered();
     let command = "--json eval consistency made --products products/products.json";
-    let asked = format!("{command} --embedder efficientnet-embedder --judge heuristic-reward");
+    let asked = format!("{command} --embedder efficientnet-embedder --match-judge heuristic-reward");
     let found = room.adeval(&asked).run().done().json();
     assert_eq!(found["encoder"]["name"], "EfficientNet-Lite0");
     for one in found["creatives"].as_array().unwrap() {

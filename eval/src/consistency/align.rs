@@ -8,7 +8,7 @@ use crate::ssim::luma;
 use image::{RgbImage, RgbaImage, imageops};
 
 /// The longest displacement along an axis that is looked for, in pixels.
-pub(super) const FARTHEST: i32 = 16;
+const FARTHEST: i32 = 16;
 /// The squared error that a displacement must leave at most, as a share of that at the declared place: chance alone
 /// finds a little less somewhere.
 const CLEARLY_BETTER: f64 = 0.5;

@@ -1,10 +1,12 @@
 //! Pictures that an encoder compares: the creative with the product as it should be, the product alone, the scene alone.
 
+use super::pairs::OPAQUE;
+use super::place::{covering, on_canvas, span};
 use image::imageops::{self, FilterType};
 use image::{Rgb, Rgb32FImage, RgbImage, Rgba, Rgba32FImage, RgbaImage};
 
 /// Pixels around the product's box that a perceptual metric sees, too.
-const MARGIN: i64 = 16;
+const MARGIN: u32 = 16;
 /// The ground on which the product is shown alone: half of sRGB.
 const GROUND: u8 = 128;
 /// The scene is filled at this fraction of its size: what shows through a product is a guess, and a coarse one will do.
@@ -20,24 +22,17 @@ pub fn as_it_is_and_should_be(
     left: i32,
     top: i32,
 ) -> Option<[RgbImage; 2]> {
-    let span = |at: i32, size: u32, canvas: u32| {
-        let start = (i64::from(at) - MARGIN).clamp(0, i64::from(canvas));
-        let end = (i64::from(at) + i64::from(size) + MARGIN).clamp(start, i64::from(canvas));
-        (start as u32, (end - start) as u32)
-    };
-    let (x, width) = span(left, product.width(), creative.width());
-    let (y, height) = span(top, product.height(), creative.height());
+    let (x, width) = span(left, product.width(), creative.width(), MARGIN);
+    let (y, height) = span(top, product.height(), creative.height(), MARGIN);
     if width == 0 || height == 0 {
         return None;
     }
     let is = imageops::crop_imm(creative, x, y, width, height).to_image();
     let mut should_be = is.clone();
-    for (px, py, Rgba([r, g, b, alpha])) in product.enumerate_pixels() {
-        let (px, py) =
-            (i64::from(px) + i64::from(left) - i64::from(x), i64::from(py) + i64::from(top) - i64::from(y));
-        let within = (0..i64::from(width)).contains(&px) && (0..i64::from(height)).contains(&py);
-        if within && *alpha >= super::pairs::OPAQUE {
-            should_be.put_pixel(px as u32, py as u32, Rgb([*r, *g, *b]));
+    let corner = (left - x as i32, top - y as i32);
+    for (px, py, Rgba([r, g, b, alpha])) in on_canvas(product, corner, (width, height)) {
+        if *alpha >= OPAQUE {
+            should_be.put_pixel(px, py, Rgb([*r, *g, *b]));
         }
     }
     Some([is, should_be])
@@ -46,27 +41,17 @@ pub fn as_it_is_and_should_be(
 /// The product alone on a grey canvas of the creative's size, where it lies.
 pub fn product_alone(creative: &RgbImage, product: &RgbaImage, left: i32, top: i32) -> RgbImage {
     let mut canvas = RgbImage::from_pixel(creative.width(), creative.height(), Rgb([GROUND; 3]));
-    for (x, y, Rgba([r, g, b, alpha])) in product.enumerate_pixels() {
-        let (x, y) = (i64::from(x) + i64::from(left), i64::from(y) + i64::from(top));
-        let (width, height) = (i64::from(canvas.width()), i64::from(canvas.height()));
-        if (0..width).contains(&x) && (0..height).contains(&y) {
-            let share = f32::from(*alpha) / 255.0;
-            let over =
-                [*r, *g, *b].map(|v| (f32::from(v) - f32::from(GROUND)).mul_add(share, f32::from(GROUND)));
-            canvas.put_pixel(x as u32, y as u32, Rgb(over.map(|v| v.round() as u8)));
-        }
+    for (x, y, Rgba([r, g, b, alpha])) in on_canvas(product, (left, top), creative.dimensions()) {
+        let share = f32::from(*alpha) / 255.0;
+        let over = [*r, *g, *b].map(|v| (f32::from(v) - f32::from(GROUND)).mul_add(share, f32::from(GROUND)));
+        canvas.put_pixel(x, y, Rgb(over.map(|v| v.round() as u8)));
     }
     canvas
 }
 
 /// The scene without the product: its place filled with the colours around it, which leaves no shape of it to be seen.
 pub fn scene_alone(creative: &RgbImage, product: &RgbaImage, left: i32, top: i32) -> RgbImage {
-    let covered = |x: u32, y: u32| {
-        let (x, y) = (i64::from(x) - i64::from(left), i64::from(y) - i64::from(top));
-        let (width, height) = (i64::from(product.width()), i64::from(product.height()));
-        let within = (0..width).contains(&x) && (0..height).contains(&y);
-        within && product.get_pixel(x as u32, y as u32).0[3] > 0
-    };
+    let covered = |x, y| covering(product, (left, top), x, y).is_some_and(|pixel| pixel.0[3] > 0);
     let (width, height) = creative.dimensions();
     let weighted = Rgba32FImage::from_fn(width, height, |x, y| {
         let weight = if covered(x, y) { 0.0 } else { 1.0 };

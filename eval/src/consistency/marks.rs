@@ -3,7 +3,8 @@
 //! No recogniser: a pixel belongs to the marks when edges are dense around it and run in more than one direction, as
 //! strokes do and single contours, shading and stripes do not.
 
-use super::pairs::{Pairs, mean};
+use super::pairs::Pairs;
+use crate::ssim::mean_inside;
 
 /// A step of luma per pixel from which a gradient is an edge.
 const EDGE: f64 = 12.0;
@@ -31,7 +32,7 @@ pub(super) fn marks(pairs: &Pairs) -> Marks {
         if pairs.equal() {
             return Some(1.0);
         }
-        mean(pairs.similarities(), &region, |s| s.structure.max(0.0))
+        mean_inside(pairs.similarities(), &region, |s| s.structure.max(0.0))
     };
     Marks { share: count as f64 / pairs.count() as f64, kept: if count > 0 { kept() } else { None } }
 }

@@ -14,6 +14,7 @@ mod fidelity;
 mod ground;
 mod marks;
 mod pairs;
+mod place;
 pub mod planted;
 mod score;
 mod seam;
@@ -32,6 +33,7 @@ use crate::{EvalError, Result, ms_ssim};
 use adeval_sdk::outline::{OutlineOptions, outline};
 use image::{GrayImage, Luma, RgbImage, RgbaImage};
 use pairs::Pairs;
+use place::{covering, span};
 use serde::{Deserialize, Serialize};
 use surroundings::Surroundings;
 
@@ -157,12 +159,10 @@ pub fn consistency(placed: &Placed<'_>, limits: &Limits) -> Result<Consistency> 
 
 /// Share of the canvas that the product's box covers.
 fn box_share(placed: &Placed<'_>, (left, top): (i32, i32)) -> f64 {
-    let covered = |at: i32, size: u32, canvas: u32| {
-        let (start, end) = (i64::from(at).max(0), (i64::from(at) + i64::from(size)).min(i64::from(canvas)));
-        (end - start).max(0) as f64 / f64::from(canvas)
-    };
     let (width, height) = placed.creative.dimensions();
-    covered(left, placed.product.width(), width) * covered(top, placed.product.height(), height)
+    let (_, wide) = span(left, placed.product.width(), width, 0);
+    let (_, high) = span(top, placed.product.height(), height, 0);
+    f64::from(wide) * f64::from(high) / (f64::from(width) * f64::from(height))
 }
 
 /// Compares a segmenter's map with the alpha where it was declared.
@@ -176,14 +176,9 @@ fn segmented(map: &GrayImage, placed: &Placed<'_>) -> Result<SegmentedOutline> {
             want: format!("{width}x{height}"),
         });
     }
+    let corner = (placed.left, placed.top);
     let alpha = GrayImage::from_fn(width, height, |x, y| {
-        let inner = |at: u32, offset: i32, size: u32| {
-            let at = i64::from(at) - i64::from(offset);
-            (0..i64::from(size)).contains(&at).then_some(at as u32)
-        };
-        let x = inner(x, placed.left, placed.product.width());
-        let y = inner(y, placed.top, placed.product.height());
-        Luma([x.zip(y).map_or(0, |(x, y)| placed.product.get_pixel(x, y).0[3])])
+        Luma([covering(placed.product, corner, x, y).map_or(0, |pixel| pixel.0[3])])
     });
     let found = outline(map, &alpha, OutlineOptions::default())
         .map_err(|error| EvalError::EmptyMask { reason: error.to_string() })?;

@@ -1,10 +1,11 @@
 //! A product's own pixels beside those of the creative at the same place.
 
+use super::place::span;
 use crate::ssim::{self, Similarity};
 use crate::{EvalError, Result};
 use image::{ImageBuffer, Rgb, RgbaImage};
 use std::cell::OnceCell;
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
 /// The alpha from which a pixel counts as opaque.
 pub(super) const OPAQUE: u8 = 250;
@@ -40,24 +41,22 @@ impl Pairs {
             );
             return Err(EvalError::EmptyMask { reason });
         }
-        let columns = visible(left, w, creative.width());
-        let rows = visible(top, h, creative.height());
+        let (x0, wide) = span(left, w, creative.width(), 0);
+        let (y0, high) = span(top, h, creative.height(), 0);
         let mut pairs = Self {
-            width: columns.len(),
+            width: wide as usize,
             mask: Vec::new(),
             wanted: Vec::new(),
             found: Vec::new(),
             opaque,
             similarities: OnceCell::new(),
         };
-        for y in rows {
-            for x in columns.clone() {
-                let [r, g, b, _] = product.get_pixel(x, y).0;
-                pairs.wanted.push([r, g, b]);
-                let at = |offset: i32, inner: u32| (i64::from(offset) + i64::from(inner)) as u32;
-                pairs.found.push(creative.get_pixel(at(left, x), at(top, y)).0);
-                pairs.mask.push(mask[(y * w + x) as usize]);
-            }
+        for (y, x) in (y0..y0 + high).flat_map(|y| (x0..x0 + wide).map(move |x| (y, x))) {
+            let (px, py) = ((i64::from(x) - i64::from(left)) as u32, (i64::from(y) - i64::from(top)) as u32);
+            let [r, g, b, _] = product.get_pixel(px, py).0;
+            pairs.wanted.push([r, g, b]);
+            pairs.found.push(creative.get_pixel(x, y).0);
+            pairs.mask.push(mask[(py * w + px) as usize]);
         }
         if pairs.count() == 0 {
             let reason = format!("the placement of {w}x{h} at ({left}, {top}) lies off the canvas");
@@ -100,22 +99,8 @@ impl Pairs {
         if self.equal() {
             return 1.0;
         }
-        mean(self.similarities(), &self.mask, of).unwrap_or(1.0)
+        ssim::mean_inside(self.similarities(), &self.mask, of).unwrap_or(1.0)
     }
-}
-
-/// Mean over a mask; `None` where it is empty.
-pub(super) fn mean(map: &[Similarity], mask: &[bool], of: impl Fn(Similarity) -> f64) -> Option<f64> {
-    let inside = || map.iter().zip(mask).filter(|(_, inside)| **inside);
-    let count = inside().count();
-    (count > 0).then(|| inside().map(|(s, _)| of(*s)).sum::<f64>() / count as f64)
-}
-
-/// The part of [0, size) that lies on a canvas of `canvas` pixels when it starts at `at`.
-fn visible(at: i32, size: u32, canvas: u32) -> Range<u32> {
-    let start = (-i64::from(at)).clamp(0, i64::from(size));
-    let end = (i64::from(canvas) - i64::from(at)).clamp(start, i64::from(size));
-    start as u32..end as u32
 }
 
 /// Opaque pixels whose eight neighbours are opaque too; beyond the box nothing is.

@@ -3,6 +3,8 @@
 //! A [`Stage`] composes a sound creative: a scene, a soft contact shadow, the product. [`Stage::plant`] composes it with one
 //! defect, and knows by construction where the product was declared to be and what of the picture is product.
 
+use super::Placed;
+use super::place::{covering, on_canvas};
 use super::surroundings::INSIDE;
 use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, Rgba32FImage, RgbaImage, imageops};
 use palette::{FromColor, Oklch, Srgb};
@@ -58,6 +60,19 @@ pub struct Stage {
     pub left: i32,
     /// Its top edge.
     pub top: i32,
+}
+
+impl Planted {
+    /// It as a measure takes it, with its silhouette for a segmenter's map.
+    pub const fn placed<'a>(&'a self, stage: &'a Stage) -> Placed<'a> {
+        Placed {
+            creative: &self.creative,
+            product: &stage.product,
+            left: self.left,
+            top: self.top,
+            segmented: Some(&self.silhouette),
+        }
+    }
 }
 
 impl Defect {
@@ -171,11 +186,11 @@ impl Stage {
     }
 
     /// White, four pixels wide, around the product.
-    fn fringe(&self, canvas: &mut RgbImage, (left, top): (i32, i32), opacity: f64) {
+    fn fringe(&self, canvas: &mut RgbImage, corner: (i32, i32), opacity: f64) {
         let (width, height) = canvas.dimensions();
-        let mut silhouette = GrayImage::new(width, height);
-        paste(&mut RgbImage::new(width, height), &mut silhouette, &self.product, (left, top));
-        let inside: Vec<bool> = silhouette.iter().map(|v| *v >= INSIDE).collect();
+        let covered = |x, y| covering(&self.product, corner, x, y).is_some_and(|p| p.0[3] >= INSIDE);
+        let inside: Vec<bool> =
+            (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| covered(x, y)).collect();
         let distances = adeval_sdk::outline::squared_distances(&inside, width as usize);
         for (pixel, squared) in canvas.pixels_mut().zip(distances) {
             if squared <= 16.0 {
@@ -185,12 +200,9 @@ impl Stage {
     }
 
     /// The scene, faded into the colours that the product has nearby: its blur, divided by the blur of its alpha.
-    fn fade(&self, canvas: &mut RgbImage, (left, top): (i32, i32), share: f64) {
+    fn fade(&self, canvas: &mut RgbImage, corner: (i32, i32), share: f64) {
         let wide = Rgba32FImage::from_fn(canvas.width(), canvas.height(), |x, y| {
-            let (x, y) = (i64::from(x) - i64::from(left), i64::from(y) - i64::from(top));
-            let (width, height) = (i64::from(self.product.width()), i64::from(self.product.height()));
-            let within = (0..width).contains(&x) && (0..height).contains(&y);
-            let pixel = if within { self.product.get_pixel(x as u32, y as u32).0 } else { [0; 4] };
+            let pixel = covering(&self.product, corner, x, y).map_or([0; 4], |pixel| pixel.0);
             let alpha = f32::from(pixel[3]) / 255.0;
             Rgba([0, 1, 2, 3].map(|c| if c == 3 { alpha } else { f32::from(pixel[c]) * alpha }))
         });
@@ -208,22 +220,15 @@ impl Stage {
 }
 
 /// Lays straight-alpha pixels over a canvas, and their alpha over the silhouette.
-fn paste(canvas: &mut RgbImage, silhouette: &mut GrayImage, product: &RgbaImage, (left, top): (i32, i32)) {
-    for (x, y, Rgba([r, g, b, a])) in product.enumerate_pixels() {
-        let (px, py) = (x as i32 + left, y as i32 + top);
-        let within = px >= 0 && py >= 0 && (px as u32) < canvas.width() && (py as u32) < canvas.height();
-        if !within {
-            continue;
-        }
-        let (px, py, alpha) = (px as u32, py as u32, f64::from(*a) / 255.0);
-        let under = canvas.get_pixel(px, py).0;
-        let over = [*r, *g, *b];
+fn paste(canvas: &mut RgbImage, silhouette: &mut GrayImage, product: &RgbaImage, corner: (i32, i32)) {
+    for (x, y, Rgba([r, g, b, a])) in on_canvas(product, corner, canvas.dimensions()) {
+        let (under, over, alpha) = (canvas.get_pixel(x, y).0, [*r, *g, *b], f64::from(*a) / 255.0);
         let mixed = std::array::from_fn(|c| {
             (f64::from(under[c]) + alpha * (f64::from(over[c]) - f64::from(under[c]))).round() as u8
         });
-        canvas.put_pixel(px, py, Rgb(mixed));
-        let seen = silhouette.get_pixel(px, py).0[0].max(*a);
-        silhouette.put_pixel(px, py, Luma([seen]));
+        canvas.put_pixel(x, y, Rgb(mixed));
+        let seen = silhouette.get_pixel(x, y).0[0].max(*a);
+        silhouette.put_pixel(x, y, Luma([seen]));
     }
 }
 

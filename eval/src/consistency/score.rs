@@ -72,26 +72,30 @@ impl Parts {
         }
     }
 
-    /// The parts with their names, in the order of [`WEIGHTS`].
-    pub const fn named(&self) -> [(&'static str, Option<f64>); 9] {
+    /// The parts in the order of [`WEIGHTS`].
+    const fn values(&self) -> [Option<f64>; WEIGHTS.len()] {
         [
-            ("structure", Some(self.structure)),
-            ("colour", Some(self.colour)),
-            ("marks", self.marks),
-            ("position", Some(self.position)),
-            ("visible", Some(self.visible)),
-            ("outline", self.outline),
-            ("segmented", self.segmented),
-            ("seam", self.seam),
-            ("distinct", self.distinct),
+            Some(self.structure),
+            Some(self.colour),
+            self.marks,
+            Some(self.position),
+            Some(self.visible),
+            self.outline,
+            self.segmented,
+            self.seam,
+            self.distinct,
         ]
+    }
+
+    /// The parts that were measured, with their names.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        WEIGHTS.into_iter().zip(self.values()).filter_map(|((name, _), part)| Some((name, part?)))
     }
 
     /// Their weighted geometric mean: no part makes up for another. Each counts for at least 0.01, so that one that is lost
     /// does not hide the others.
     pub fn score(&self) -> f64 {
-        let present =
-            || self.named().into_iter().zip(WEIGHTS).filter_map(|((_, part), (_, w))| Some((part?, w)));
+        let present = || self.values().into_iter().zip(WEIGHTS).filter_map(|(part, (_, w))| Some((part?, w)));
         let total: f64 = present().map(|(_, weight)| weight).sum();
         present().map(|(part, weight)| part.clamp(LEAST, 1.0).powf(weight / total)).product()
     }

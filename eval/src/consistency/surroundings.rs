@@ -1,6 +1,7 @@
 //! The creative around a placed product, and profiles across its outline.
 
 use super::colour::lab_of;
+use super::place::{covering, span};
 use adeval_sdk::outline::squared_distances;
 use image::{RgbImage, RgbaImage};
 
@@ -8,6 +9,8 @@ use image::{RgbImage, RgbaImage};
 pub(super) const INSIDE: u8 = 128;
 /// How far outside of the outline is looked, in pixels.
 pub(super) const REACH: usize = 24;
+/// Pixels around the product's box that a profile can touch.
+const MARGIN: u32 = REACH as u32 + 4;
 /// The first step outside: nearer pixels are mixed by antialiasing.
 pub(super) const FIRST: usize = 2;
 /// How far inside the product's colour is taken, in pixels.
@@ -38,31 +41,20 @@ pub(super) struct Profile {
 
 impl Surroundings {
     pub fn cut(creative: &RgbImage, product: &RgbaImage, left: i32, top: i32) -> Self {
-        let margin = REACH as i64 + 4;
-        let span = |at: i32, size: u32, canvas: u32| {
-            let start = (i64::from(at) - margin).clamp(0, i64::from(canvas));
-            let end = (i64::from(at) + i64::from(size) + margin).clamp(start, i64::from(canvas));
-            start..end
-        };
-        let rows = span(top, product.height(), creative.height());
-        let columns = span(left, product.width(), creative.width());
-        let width = (columns.end - columns.start) as usize;
-        let alpha = |x: i64, y: i64| {
-            let (x, y) = (x - i64::from(left), y - i64::from(top));
-            let within =
-                (0..i64::from(product.width())).contains(&x) && (0..i64::from(product.height())).contains(&y);
-            if within { product.get_pixel(x as u32, y as u32).0[3] } else { 0 }
-        };
-        let places = || rows.clone().flat_map(|y| columns.clone().map(move |x| (x, y)));
-        let inside: Vec<bool> = places().map(|(x, y)| alpha(x, y) >= INSIDE).collect();
+        let (x0, width) = span(left, product.width(), creative.width(), MARGIN);
+        let (y0, height) = span(top, product.height(), creative.height(), MARGIN);
+        let places = || (y0..y0 + height).flat_map(|y| (x0..x0 + width).map(move |x| (x, y)));
+        let covered = |(x, y)| covering(product, (left, top), x, y).is_some_and(|p| p.0[3] >= INSIDE);
+        let inside: Vec<bool> = places().map(covered).collect();
+        let width = width as usize;
         let outside: Vec<bool> = inside.iter().map(|inside| !inside).collect();
         let out = squared_distances(&inside, width.max(1));
         let within = squared_distances(&outside, width.max(1));
         let signed: Vec<f64> =
             out.iter().zip(within).map(|(out, within)| out.sqrt() - within.sqrt()).collect();
-        let lab = |((x, y), distance): ((i64, i64), &f64)| {
-            let reached = (-DEPTH - 3.0..=margin as f64).contains(distance);
-            if reached { lab_of(creative.get_pixel(x as u32, y as u32).0) } else { [0.0; 3] }
+        let lab = |((x, y), distance): ((u32, u32), &f64)| {
+            let reached = (-DEPTH - 3.0..=f64::from(MARGIN)).contains(distance);
+            if reached { lab_of(creative.get_pixel(x, y).0) } else { [0.0; 3] }
         };
         let lab = places().zip(&signed).map(lab).collect();
         let whole_area = product.pixels().filter(|p| p.0[3] >= INSIDE).count();

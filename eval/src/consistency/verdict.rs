@@ -7,6 +7,7 @@
 
 use super::{Measures, Parts};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Why a creative cannot be used.
 #[derive(
@@ -68,6 +69,13 @@ pub struct Limits {
     pub most_misshapen: f64,
     /// Largest fringe just outside the outline, in CIELAB.
     pub most_halo: f64,
+}
+
+impl Verdict {
+    /// The kinds of its reasons, each once.
+    pub fn kinds(&self) -> BTreeSet<Reason> {
+        self.reasons.iter().map(|fault| fault.reason).collect()
+    }
 }
 
 impl Default for Limits {

@@ -3,10 +3,10 @@
 mod warm;
 
 use super::plan::{PlannedComponent, PlannedEntry, PlannedProduct};
-use super::pump::{Caller, Done, Opener, pump};
+use super::pump::{Caller, Done, pump};
 use super::requests::{CREATIVE_BATCH, PROMPT_BATCH, background_request, prompt_request};
 use super::{Bench, BenchError, Broken, Ledger, OpenComponent};
-use crate::store::{Outcome, Record, encode_png};
+use crate::store::{Outcome, Record, Store, encode_png};
 use adeval_sdk::client::{BackgroundClient, PromptClient};
 use adeval_sdk::{CallContext, Creative, ErrorKind, Placement, PluginError, PromptSample};
 use std::collections::HashSet;
@@ -27,6 +27,23 @@ pub struct Wanted<'a> {
     product: &'a PlannedProduct,
     sample: u32,
     prompt: String,
+}
+
+/// Keeps a creative's picture, and gives what its record says of it.
+pub(crate) fn keep_creative(
+    store: &Store,
+    made: Result<Creative, PluginError>,
+) -> Result<Result<Outcome, PluginError>, BenchError> {
+    let creative = match made {
+        Ok(creative) => creative,
+        Err(error) => return Ok(Err(error)),
+    };
+    let image = &creative.image;
+    let unencoded = |error| format!("the creative cannot be encoded: {error}");
+    match encode_png(image.width(), image.height(), image.bytes()) {
+        Ok(png) => Ok(Ok(Outcome::Creative { image: store.put_image(&png)?, placement: creative.placement })),
+        Err(error) => Ok(Err(PluginError::new(ErrorKind::Other, unencoded(error)))),
+    }
 }
 
 impl<'a> Bench<'a> {
@@ -58,17 +75,10 @@ impl<'a> Bench<'a> {
     ) -> Result<Option<Box<dyn OpenComponent>>, BenchError> {
         self.check_cancelled()?;
         let logs = self.store.dir().join("logs");
-        let PlannedComponent { kind, user, environment, usage } = component;
+        let PlannedComponent { kind, user, .. } = component;
         let (opened, _) = self.clock.time(|| {
-            let (opener, caller) = (Opener(self.services), Caller(self.services));
-            let open = self.services.plugins.open(
-                *kind,
-                &usage.component,
-                &usage.parameters,
-                environment,
-                Some(&logs),
-                &CallContext::new(&opener),
-            )?;
+            let open = component.open(self.services, Some(&logs))?;
+            let caller = Caller(self.services);
             warm::warm_up(*kind, &*open, self.plan.suite.size, &CallContext::new(&caller))?;
             Ok(open)
         });
@@ -139,10 +149,7 @@ impl<'a> Bench<'a> {
         let keep = |done: Vec<Done<Wanted<'_>, Creative>>| {
             let mut records = Vec::with_capacity(done.len());
             for (wanted, result, seconds) in done {
-                let outcome = match result {
-                    Ok(creative) => self.keep_creative(&creative)?,
-                    Err(error) => Err(error),
-                };
+                let outcome = keep_creative(self.store, result)?;
                 let item = format!("{id}/{}/{}", wanted.product.id, wanted.sample);
                 records.push(record(wanted.key, item, seconds, "background", outcome));
             }
@@ -157,20 +164,6 @@ impl<'a> Bench<'a> {
             keep,
         )?;
         self.check_cancelled()
-    }
-
-    fn keep_creative(&self, creative: &Creative) -> Result<Result<Outcome, PluginError>, BenchError> {
-        let image = &creative.image;
-        match encode_png(image.width(), image.height(), image.bytes()) {
-            Ok(png) => {
-                let image = self.store.put_image(&png)?;
-                Ok(Ok(Outcome::Creative { image, placement: creative.placement }))
-            }
-            Err(error) => Ok(Err(PluginError::new(
-                ErrorKind::Other,
-                format!("the creative cannot be encoded: {error}"),
-            ))),
-        }
     }
 
     fn remember_memory(&self, entry: &PlannedEntry<'_>, memory: Option<u64>) -> Result<(), BenchError> {

@@ -1,7 +1,7 @@
 //! Questions about single pictures outside a suite: to an embedder, and to a reward model.
 
 use super::plan::PlannedComponent;
-use super::pump::{Caller, Clock, Done, Opener, pump};
+use super::pump::{Caller, Clock, Done, pump};
 use super::{BenchError, OpenComponent, Services};
 use crate::suite::{Component, Suite};
 use adeval_sdk::client::{EmbedderClient, RewardClient};
@@ -26,11 +26,8 @@ impl Named {
         let suite = Suite::of_entries(user, Path::new("."), Vec::new());
         let planned = PlannedComponent::new(&suite, kind, user.into(), component, services)?;
         planned.caveat().into_iter().for_each(|note| services.progress.warn(&note));
-        let PlannedComponent { environment, usage, .. } = &planned;
-        let opener = Opener(services);
-        let cx = CallContext::new(&opener);
-        let opened = services.plugins.open(kind, &usage.component, &usage.parameters, environment, None, &cx);
-        let open = opened.map_err(|error| BenchError::Plugin { user: user.into(), error })?;
+        let failed = |error| BenchError::Plugin { user: user.into(), error };
+        let open = planned.open(services, None).map_err(failed)?;
         Ok(Self { planned, open })
     }
 }

@@ -7,7 +7,7 @@ use super::plan::{
 use super::pump::{Answers, Done, pump};
 use super::{Bench, BenchError, Broken, Ledger};
 use crate::products::decode_rgb;
-use crate::store::Outcome;
+use crate::store::{Outcome, Store};
 use crate::suite::Metric;
 use adeval_sdk::client::{EmbedderClient, RewardClient};
 use adeval_sdk::{
@@ -63,11 +63,7 @@ impl Bench<'_> {
 
     /// The pixels of one product's questions; each creative is decoded once and its bytes are shared.
     fn load_questions(&self, questions: &[Question<'_>]) -> Vec<Result<Asked, PluginError>> {
-        let mut loaded: HashMap<String, Result<Image, PluginError>> = HashMap::new();
-        let mut image = |hash: &String| {
-            let load = || load_rgb(&self.store.image_path(hash)).map(Image::from);
-            loaded.entry(hash.clone()).or_insert_with(load).clone()
-        };
+        let mut image = pictures(self.store);
         let asked = questions.iter().map(|question| match question {
             Question::Score { product, image: hash, .. } => {
                 let product = product.product()?.clone();
@@ -208,6 +204,15 @@ pub(super) fn embed_request(path: &Path) -> Result<EmbedRequest, PluginError> {
 }
 
 /// The pixels of a stored picture.
+/// Pictures of a store by their hashes, each decoded once.
+pub(crate) fn pictures(store: &Store) -> impl FnMut(&String) -> Result<Image, PluginError> {
+    let mut loaded: HashMap<String, Result<Image, PluginError>> = HashMap::new();
+    move |hash| {
+        let load = || load_rgb(&store.image_path(hash)).map(Image::from);
+        loaded.entry(hash.clone()).or_insert_with(load).clone()
+    }
+}
+
 pub fn load_rgb(path: &Path) -> Result<image::RgbImage, PluginError> {
     let bytes = std::fs::read(path)
         .map_err(|e| PluginError::new(ErrorKind::Io, format!("{} cannot be read: {e}", path.display())))?;

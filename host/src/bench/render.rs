@@ -2,13 +2,13 @@
 
 use super::generate::{batches, cloned};
 use super::plan::PlannedComponent;
-use super::pump::{Clock, Done, Opener, pump};
+use super::pump::{Clock, Done, pump};
 use super::requests::{CREATIVE_BATCH, PROMPT_BATCH, background_request, background_seed, prompt_request};
 use super::{BenchError, Services};
 use crate::store::{ComponentUse, encode_png, write_json, write_whole};
 use crate::suite::{Entry, Suite};
 use adeval_sdk::client::{BackgroundClient, PromptClient};
-use adeval_sdk::{CallContext, Creative, Kind, Placement, PluginError, Product, PromptSample};
+use adeval_sdk::{Creative, Kind, Placement, PluginError, Product, PromptSample};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -114,13 +114,8 @@ fn open(
     component: &PlannedComponent,
     services: &Services<'_>,
 ) -> Result<Box<dyn super::OpenComponent>, BenchError> {
-    let PlannedComponent { kind, user, environment, usage } = component;
-    let opener = Opener(services);
-    let cx = CallContext::new(&opener);
-    services
-        .plugins
-        .open(*kind, &usage.component, &usage.parameters, environment, None, &cx)
-        .map_err(|error| BenchError::Plugin { user: user.clone(), error })
+    let failed = |error| BenchError::Plugin { user: component.user.clone(), error };
+    component.open(services, None).map_err(failed)
 }
 
 /// Every creative that is wanted, with its prompt.

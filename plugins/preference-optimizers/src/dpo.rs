@@ -6,7 +6,7 @@ use crate::answer::{add, in_range, zeros};
 use crate::preference::{Tally, pair};
 use adeval_sdk::prelude::*;
 use losses::Constants;
-pub(crate) use losses::{Pair, Slopes};
+use losses::{Pair, Slopes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -103,8 +103,26 @@ impl DpoParameters {
         Err(PluginError::invalid_parameters(format!("{id}: label_smoothing is {smoothing}, {wrong}")))
     }
 
+    /// The preference of a group: its derivatives added to `gradient`, its metrics to `tally`; the chosen sample and the
+    /// loss. `None` where the group makes none.
+    pub(crate) fn prefer(
+        &self,
+        group: &[SampleEvidence],
+        gradient: &mut [SampleGradient],
+        tally: &mut Tally,
+    ) -> Option<(usize, f64)> {
+        let (good, bad) = pair(group, self.min_margin)?;
+        let (chosen, rejected) = (&group[good].clean, &group[bad].clean);
+        let seen = Pair::of(chosen, rejected);
+        let slopes = self.loss(&seen);
+        add(&mut gradient[good].clean, slopes.chosen);
+        add(&mut gradient[bad].clean, slopes.rejected);
+        tally.rewards(chosen, rejected, seen.rewards(self.loss, self.beta));
+        Some((good, slopes.loss))
+    }
+
     /// The loss of one preference.
-    pub(crate) fn loss(&self, pair: &Pair) -> Slopes {
+    fn loss(&self, pair: &Pair) -> Slopes {
         let Self { beta, label_smoothing: smoothing, simpo_gamma: gamma, discopop_tau: tau, .. } = *self;
         losses::loss(self.loss, pair, &Constants { beta, smoothing, gamma, tau })
     }
@@ -140,14 +158,9 @@ impl RlOptimizer for Dpo {
         let mut groups = zeros(batch);
         let mut tally = Tally::default();
         for (group, gradient) in batch.groups.iter().zip(&mut groups) {
-            let Some((good, bad)) = pair(group, self.0.min_margin) else { continue };
-            let (chosen, rejected) = (&group[good].clean, &group[bad].clean);
-            let seen = Pair::of(chosen, rejected);
-            let slopes = self.0.loss(&seen);
-            add(&mut gradient[good].clean, slopes.chosen);
-            add(&mut gradient[bad].clean, slopes.rejected);
-            tally.pair(slopes.loss);
-            tally.rewards(chosen, rejected, seen.rewards(self.0.loss, self.0.beta));
+            if let Some((_, loss)) = self.0.prefer(group, gradient, &mut tally) {
+                tally.pair(loss);
+            }
         }
         tally.finish(groups)
     }

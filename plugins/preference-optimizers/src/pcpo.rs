@@ -1,8 +1,8 @@
 //! `pcpo`: product-centric preference optimisation (CAIG, section 3.4): DPO, and a preference for the true condition.
 
 use crate::answer::{add, in_range, log_ratio, zeros};
-use crate::dpo::{DpoParameters, Pair};
-use crate::preference::{Tally, pair};
+use crate::dpo::DpoParameters;
+use crate::preference::Tally;
 use crate::sigmoid::smoothed;
 use adeval_sdk::prelude::*;
 use schemars::JsonSchema;
@@ -122,15 +122,9 @@ impl RlOptimizer for Pcpo {
         let mut groups = zeros(batch);
         let mut tally = Tally::default();
         for (group, gradient) in batch.groups.iter().zip(&mut groups) {
-            let Some((good, bad)) = pair(group, self.dpo.min_margin) else { continue };
-            let (chosen, rejected) = (&group[good].clean, &group[bad].clean);
-            let seen = Pair::of(chosen, rejected);
-            let slopes = self.dpo.loss(&seen);
-            add(&mut gradient[good].clean, slopes.chosen);
-            add(&mut gradient[bad].clean, slopes.rejected);
-            tally.rewards(chosen, rejected, seen.rewards(self.dpo.loss, self.dpo.beta));
+            let Some((good, loss)) = self.dpo.prefer(group, gradient, &mut tally) else { continue };
             let condition = self.conditions(&group[good], &mut gradient[good], &mut tally);
-            tally.pair(slopes.loss + condition);
+            tally.pair(loss + condition);
         }
         tally.finish(groups)
     }

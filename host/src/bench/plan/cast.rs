@@ -1,10 +1,11 @@
 //! The components of a suite at their places.
 
 use super::super::keys::{key, weights_hash};
-use super::super::{BenchError, Services};
+use super::super::pump::Opener;
+use super::super::{BenchError, OpenComponent, Services};
 use crate::store::ComponentUse;
 use crate::suite::{Component, Entry, Judge, Metric, Optimizer, Suite};
-use adeval_sdk::{Determinism, Environment, Kind, PluginError};
+use adeval_sdk::{CallContext, Determinism, Environment, Kind, PluginError};
 use std::path::Path;
 
 /// All that a suite's metrics need.
@@ -86,6 +87,17 @@ pub struct PlannedComponent {
 }
 
 impl PlannedComponent {
+    /// Opens it; its worker logs into `logs`, where there is such a folder.
+    pub fn open(
+        &self,
+        services: &Services<'_>,
+        logs: Option<&Path>,
+    ) -> Result<Box<dyn OpenComponent>, PluginError> {
+        let Self { kind, environment, usage, .. } = self;
+        let (name, opener) = (&usage.component, Opener(services));
+        services.plugins.open(*kind, name, &usage.parameters, environment, logs, &CallContext::new(&opener))
+    }
+
     pub fn new(
         suite: &Suite,
         kind: Kind,

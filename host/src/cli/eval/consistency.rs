@@ -9,9 +9,9 @@ use super::super::progress::Report;
 use super::super::{Session, interrupt, output};
 use super::source;
 use super::source::IntervalArgs;
-use crate::bench::Progress;
+use crate::bench::{Progress, load_rgb};
 use crate::consistency::{ConsistencyOptions, Finished, finished, measure};
-use crate::products::{CutOutNetwork, Listing, Products, decode_rgb};
+use crate::products::{CutOutNetwork, Listing, Products};
 use adeval_eval::Estimate;
 use adeval_eval::consistency::{Consistency, Limits, Reason};
 use adeval_sdk::{CutOut, EncoderInfo, Placement, Product};
@@ -32,7 +32,7 @@ Examples:
   adeval eval consistency creatives/ --products photos/ --segment          # also what a segmenter sees (slower)
   adeval eval consistency creatives/ --products photos/ --least-contact 0.05   # a product must stand on something
   adeval eval consistency creatives/ --products photos/ --embedder lpips -p shift_tolerant=true -p weights=alex_shift_tolerant.pth
-  adeval eval consistency creatives/ --products photos/ --judge match-judge   # the share in which product and scene match
+  adeval eval consistency creatives/ --products photos/ --match-judge my-judge   # the share that match
   adeval eval consistency creatives/ --products photos/ --json | jq '.creatives[] | select(.available | not)'";
 
 #[derive(clap::Args)]
@@ -227,8 +227,7 @@ fn measure_one(
     let product = products
         .get(one.product.as_str())
         .ok_or_else(|| format!("{image}: --products has no \"{}\"", one.product))?;
-    let bytes = std::fs::read(&one.image).map_err(|e| format!("{image}: cannot be read: {e}"))?;
-    let creative = decode_rgb(&bytes, &one.image)?;
+    let creative = load_rgb(&one.image).map_err(|error| error.to_string())?;
     let found = CutOut::of(product)
         .and_then(|cut_out| cut_out.resample(&one.placement))
         .and_then(|product| measure(&creative, &product, &one.placement, options, matting));

@@ -44,7 +44,7 @@ pub struct EmbedArgs {
 }
 
 /// Reads `resize=clean`.
-fn setting(text: &str) -> Result<(String, Value), String> {
+pub fn setting(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("it must look like KEY=VALUE")?;
     Ok((key.to_owned(), parameter(value)))
 }

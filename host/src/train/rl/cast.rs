@@ -1,7 +1,7 @@
 //! The components of a training: opened when they are first needed, closed when only one may be in memory.
 
 use super::Work;
-use crate::bench::{Caller, OpenComponent, Opener, PlannedComponent};
+use crate::bench::{Caller, OpenComponent, PlannedComponent};
 use crate::train::TrainError;
 use adeval_sdk::client::PromptClient;
 use adeval_sdk::{CallContext, Endpoint};
@@ -45,18 +45,8 @@ impl<'a> Slot<'a> {
 
     fn start(&self, work: &Work<'_>) -> Result<Box<dyn OpenComponent>, TrainError> {
         work.check_cancelled()?;
-        let PlannedComponent { kind, usage, environment, .. } = self.planned;
-        let opener = Opener(work.services);
-        let (opened, _) = work.clock.time(|| {
-            work.services.plugins.open(
-                *kind,
-                &usage.component,
-                &usage.parameters,
-                environment,
-                Some(&work.store.dir().join("logs")),
-                &CallContext::new(&opener),
-            )
-        });
+        let logs = work.store.dir().join("logs");
+        let (opened, _) = work.clock.time(|| self.planned.open(work.services, Some(&logs)));
         opened.map_err(|error| work.failed(self.planned, error))
     }
 

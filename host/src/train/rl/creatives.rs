@@ -4,14 +4,13 @@ use super::cast::Slot;
 use super::plan::Item;
 use super::{Cast, Work};
 use crate::bench::{
-    CREATIVE_BATCH, Done, background_request, batches, cloned, key, prompt_request, pump, record,
+    CREATIVE_BATCH, Done, background_request, batches, cloned, keep_creative, key, prompt_request, pump,
+    record,
 };
-use crate::store::{Outcome, Record, encode_png};
+use crate::store::{Outcome, Record};
 use crate::train::TrainError;
 use adeval_sdk::client::{BackgroundClient, PromptClient};
-use adeval_sdk::{
-    BackgroundRequest, Creative, ErrorKind, Placement, PluginError, PromptRequest, PromptSample, rng,
-};
+use adeval_sdk::{BackgroundRequest, Creative, Placement, PluginError, PromptRequest, PromptSample, rng};
 use std::collections::HashSet;
 
 /// Products in one call of the prompt generator.
@@ -155,12 +154,7 @@ impl Work<'_> {
         let keep = |done: Vec<Done<Wanted, Creative>>| {
             let mut records = Vec::with_capacity(done.len());
             for (wanted, result, seconds) in done {
-                let outcome = match result.and_then(|creative| encoded(&creative)) {
-                    Ok((png, placement)) => {
-                        Ok(Outcome::Creative { image: self.store.put_image(&png)?, placement })
-                    }
-                    Err(error) => Err(error),
-                };
+                let outcome = keep_creative(self.store, result)?;
                 let item = wanted.request.product.id;
                 records.push(record(wanted.key, item, seconds, "background", outcome));
             }
@@ -176,14 +170,6 @@ impl Work<'_> {
         )?;
         self.check_cancelled()
     }
-}
-
-fn encoded(creative: &Creative) -> Result<(Vec<u8>, Placement), PluginError> {
-    let image = &creative.image;
-    let png = encode_png(image.width(), image.height(), image.bytes()).map_err(|error| {
-        PluginError::new(ErrorKind::Other, format!("the creative cannot be encoded: {error}"))
-    })?;
-    Ok((png, creative.placement))
 }
 
 /// Samples that a policy can be trained on: with text, tokens and their log-probabilities.

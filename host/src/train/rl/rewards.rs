@@ -4,12 +4,12 @@ use super::creatives::Draw;
 use super::plan::Item;
 use super::recipe::RewardRule;
 use super::{Cast, Work};
-use crate::bench::{Asked, Done, ask, key, load_rgb, pump, record};
+use crate::bench::{Asked, Done, ask, key, pictures, pump, record};
 use crate::store::Outcome;
 use crate::train::TrainError;
 use adeval_sdk::client::RewardClient;
-use adeval_sdk::{Image, PairRequest, PluginError, ScoreRequest};
-use std::collections::{HashMap, HashSet};
+use adeval_sdk::{PairRequest, PluginError, ScoreRequest};
+use std::collections::HashSet;
 
 /// A question to the judge, of images by their hashes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,11 +81,7 @@ impl Work<'_> {
     }
 
     fn pixels(&self, batch: &[Keyed<'_>]) -> Vec<Result<Asked, PluginError>> {
-        let mut loaded: HashMap<String, Result<Image, PluginError>> = HashMap::new();
-        let mut image = |hash: &String| {
-            let load = || load_rgb(&self.store.image_path(hash)).map(Image::from);
-            loaded.entry(hash.clone()).or_insert_with(load).clone()
-        };
+        let mut image = pictures(self.store);
         let asked = batch.iter().map(|(_, item, question)| {
             let product = item.product.clone();
             Ok(match question {

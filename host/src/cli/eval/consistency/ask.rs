@@ -2,11 +2,12 @@
 //! are, whether they match.
 
 use super::super::super::exit::Stop;
-use super::super::super::open::{PluginArgs, parameter};
+use super::super::super::open::PluginArgs;
 use super::super::super::output;
+use super::super::set::setting;
 use super::CreativeConsistency;
-use crate::bench::{Progress, Seen, Services, look, score};
-use crate::products::{CutOutNetwork, decode_rgb};
+use crate::bench::{Progress, Seen, Services, load_rgb, look, score};
+use crate::products::CutOutNetwork;
 use crate::suite::Component;
 use adeval_eval::consistency::{
     as_it_is_and_should_be, cosine, perceptual_distance, product_alone, scene_alone,
@@ -34,19 +35,15 @@ pub struct AskArgs {
     /// Weights of the embedder in place of its own: a file or a folder.
     #[arg(long, value_name = "PATH", requires = "embedder")]
     weights: Option<PathBuf>,
-    /// A reward model whose score of a creative is read as the probability that product and scene match.
+    /// A reward model that was made to say whether product and scene match: its score is read as that probability. The
+    /// score of a click model is another number.
     #[arg(long, value_name = "PLUGIN")]
-    judge: Option<String>,
+    match_judge: Option<String>,
     /// Where they run: `cpu`, `cuda:N` or `metal`.
     #[arg(long, default_value = "cpu")]
     device: String,
     #[command(flatten)]
     plugins: PluginArgs,
-}
-
-fn setting(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text.split_once('=').ok_or("it must look like KEY=VALUE")?;
-    Ok((key.to_owned(), parameter(value)))
 }
 
 /// What is shown: the numbers of creatives, and where their products lie.
@@ -64,7 +61,7 @@ impl AskArgs {
         progress: &dyn Progress,
         cancel: &'static AtomicBool,
     ) -> Result<Option<EncoderInfo>, Stop> {
-        if self.embedder.is_none() && self.judge.is_none() {
+        if self.embedder.is_none() && self.match_judge.is_none() {
             return Ok(None);
         }
         let installed = self.plugins.open(cancel)?;
@@ -72,7 +69,7 @@ impl AskArgs {
         let services = Services { plugins: &installed, matting: &matting, progress, cancel };
         let encoder = self.embedder.as_ref().map(|name| self.embed(name, creatives, scenes, &services));
         let encoder = encoder.transpose()?;
-        if let Some(name) = &self.judge {
+        if let Some(name) = &self.match_judge {
             self.judge(name, creatives, scenes, &services)?;
         }
         Ok(encoder)
@@ -101,7 +98,7 @@ impl AskArgs {
         };
         let items: Vec<(usize, PathBuf, String)> = numbered(creatives);
         let pictures = |(at, path, product): &(usize, PathBuf, String)| {
-            let creative = read(path)?;
+            let creative = load_rgb(path)?;
             let placement = &scenes.placements[*at];
             let cut_out = CutOut::of(scenes.products[product.as_str()])?.resample(placement)?;
             let (left, top) = (placement.left, placement.top);
@@ -136,7 +133,7 @@ impl AskArgs {
         let items = numbered(creatives);
         let request = |(_, path, product): &(usize, PathBuf, String)| {
             let product = scenes.products[product.as_str()].clone();
-            Ok(ScoreRequest { product, creative: read(path)?.into() })
+            Ok(ScoreRequest { product, creative: load_rgb(path)?.into() })
         };
         score(&self.component(name), items, request, services, |(at, path, _), answer| match answer {
             Ok(answer) => creatives[at].match_probability = Some(answer.ctr),
@@ -149,12 +146,6 @@ impl AskArgs {
 fn numbered(creatives: &[CreativeConsistency]) -> Vec<(usize, PathBuf, String)> {
     let one = |(at, one): (usize, &CreativeConsistency)| (at, one.image.clone(), one.product.clone());
     creatives.iter().enumerate().map(one).collect()
-}
-
-fn read(path: &std::path::Path) -> Result<RgbImage, PluginError> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| PluginError::new(ErrorKind::Io, format!("{} cannot be read: {e}", path.display())))?;
-    decode_rgb(&bytes, path).map_err(PluginError::invalid_request)
 }
 
 /// The perceptual distance on the product by an encoder with maps, or else the similarity of product and scene: maps say

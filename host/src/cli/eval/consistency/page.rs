@@ -59,7 +59,7 @@ fn worst(result: &ConsistencyResult) -> String {
         return "\nNothing speaks against any creative.\n".into();
     }
     refused.sort_by(|a, b| a.found.score.total_cmp(&b.found.score));
-    let mut page = format!("\n{} creatives cannot be used", refused.len());
+    let mut page = format!("\n{} of {} creatives cannot be used", refused.len(), result.creatives.len());
     page += &if refused.len() > WORST { format!("; the {WORST} lowest scores:\n") } else { ":\n".into() };
     for one in refused.iter().take(WORST) {
         page += &format!("  {}  {:.3}\n", one.image.display(), one.found.score);

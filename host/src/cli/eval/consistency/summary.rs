@@ -2,7 +2,6 @@
 
 use super::super::super::exit::Stop;
 use super::{CreativeConsistency, EntryConsistency};
-use adeval_eval::consistency::Reason;
 use adeval_eval::{Bootstrap, ClusterTable, Estimate};
 use std::collections::BTreeMap;
 
@@ -27,15 +26,11 @@ fn summary(
     let mut reasons = BTreeMap::new();
     for one in creatives {
         for (name, part) in one.found.parts.named() {
-            if let Some(part) = part {
-                let (sum, count) = parts.entry(name.to_owned()).or_default();
-                *sum += part;
-                *count += 1.0;
-            }
+            let (sum, count) = parts.entry(name.to_owned()).or_default();
+            *sum += part;
+            *count += 1.0;
         }
-        let mut kinds: Vec<Reason> = one.found.verdict.reasons.iter().map(|fault| fault.reason).collect();
-        kinds.dedup();
-        kinds.into_iter().for_each(|kind| *reasons.entry(kind).or_default() += 1);
+        one.found.verdict.kinds().into_iter().for_each(|kind| *reasons.entry(kind).or_default() += 1);
     }
     let available = |one: &CreativeConsistency| f64::from(u8::from(one.found.verdict.available));
     Ok(EntryConsistency {
