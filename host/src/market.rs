@@ -9,11 +9,13 @@ mod pairs;
 mod publish;
 mod result;
 mod sales;
+mod totals;
 mod truth;
 
 pub use error::MarketError;
 pub use result::{MarketFile, MarketResult, Match, TruthFile, Values};
 pub use sales::LogFormat;
+pub use totals::TOTALS;
 
 use crate::bench::{self, BenchOptions, Services};
 use crate::store::write_whole;
@@ -64,6 +66,7 @@ pub fn make(job: &MarketJob, services: &Services<'_>) -> Result<MarketResult, Ma
         return Err(MarketError::Nothing);
     }
     let sales = sales::sell(job, &stalls, services)?;
+    totals::write(job, &stalls, &sales)?;
     let pairs = pairs::write(job, services)?;
     let truth = truth::write(job, &stalls, &sales)?;
     write_whole(&job.out.join("README.md"), result::readme(job).as_bytes())?;

@@ -7,7 +7,7 @@ use crate::products::decode_file;
 use image::DynamicImage;
 use image::imageops::FilterType;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bits of a hash.
 pub const BITS: u32 = u128::BITS;
@@ -65,6 +65,15 @@ pub fn across(hashes: &[(usize, u128)], distance: u32) -> Vec<(usize, usize, u32
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// The picture of a creative: a file of its name, as it is or with the ending of a picture.
+pub fn picture_of(folder: &Path, name: &str) -> Option<PathBuf> {
+    // A name with a path in it must not lead out of the folder.
+    let plain = Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_)));
+    let endings = ["", ".png", ".jpg", ".jpeg", ".webp"].iter();
+    let mut files = endings.map(|ending| folder.join(format!("{name}{ending}")));
+    files.find(|file| plain && file.is_file())
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
 //! Training: host code over the trainable halves of the contract, with checkpoints, metrics and a schedule that all of it shares.
 
+mod binding;
+mod calls;
 pub mod checkpoint;
 mod error;
 pub mod metrics;
+mod recipe_file;
+pub mod reward;
 pub mod rl;
 pub mod schedule;
+mod split;
 mod tensorboard;
 
 pub use error::TrainError;

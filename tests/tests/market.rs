@@ -71,6 +71,7 @@ fn one_seed_is_one_market_and_every_page_says_synthetic() {
     for table in [
         "log.synthetic.csv",
         "creative_ranking.synthetic.txt",
+        "totals.synthetic.csv",
         "policies.synthetic.csv",
         "truth/creatives.csv",
     ] {

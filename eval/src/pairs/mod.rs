@@ -7,7 +7,9 @@ pub mod ceiling;
 mod columns;
 mod pair;
 mod report;
+mod temperature;
 
 pub use ceiling::Prior;
 pub use pair::{Arm, Pair};
 pub use report::{Group, Options, Report, evaluate};
+pub use temperature::{temperature, tempered};

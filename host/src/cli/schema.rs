@@ -13,6 +13,7 @@ use crate::market::MarketResult;
 use crate::products::ProductRecord;
 use crate::suite::Suite;
 use crate::train::metrics::MetricsLine;
+use crate::train::reward::{self, RewardResult};
 use crate::train::rl::{Recipe, RlResult};
 use adeval_sdk::Manifest;
 use clap::ValueEnum;
@@ -69,6 +70,10 @@ enum Document {
     TrainRlRecipe,
     /// What `adeval train rl --json` prints, and its `result.json`.
     TrainRl,
+    /// A recipe (TOML), which `adeval train reward` reads.
+    TrainRewardRecipe,
+    /// What `adeval train reward --json` prints, and its `result.json`.
+    TrainReward,
     /// A line of a training's `metrics.jsonl`.
     TrainMetrics,
     /// What `adeval market --json` prints; its parts are `market.json` and `truth/truth.json`.
@@ -89,6 +94,8 @@ fn schema(of: Document) -> serde_json::Value {
         Document::Rendered => schema_for!(Rendered).to_value(),
         Document::Check => schema_for!(CheckReport).to_value(),
         Document::TrainRlRecipe => Recipe::schema(),
+        Document::TrainRewardRecipe => reward::Recipe::schema(),
+        Document::TrainReward => schema_for!(RewardResult).to_value(),
         Document::TrainRl => schema_for!(RlResult).to_value(),
         Document::TrainMetrics => schema_for!(MetricsLine).to_value(),
         Document::CheckConfig => schema_for!(CheckConfig).to_value(),

@@ -1,5 +1,7 @@
 //! `adeval train`: what learns from rewards and from clicks.
 
+mod changes;
+mod reward;
 mod rl;
 
 use super::Session;
@@ -11,11 +13,14 @@ use clap::Subcommand;
 pub enum TrainCommand {
     /// Train a prompt generator by a reward model's preferences: sample, render, judge, optimise, repeat.
     Rl(rl::RlArgs),
+    /// Train reward models by clicks, and compare them on products that none of them saw.
+    Reward(reward::RewardArgs),
 }
 
 pub fn run(command: &TrainCommand, session: Session) -> Result<Finish, Stop> {
     match command {
         TrainCommand::Rl(args) => rl::run(args, session),
+        TrainCommand::Reward(args) => reward::run(args, session),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::publish::Stall;
 use super::sales::{POLICIES, RANKING, Sales};
-use super::{MarketError, MarketJob, SYNTHETIC, pairs};
+use super::{MarketError, MarketJob, SYNTHETIC, TOTALS, pairs};
 use crate::bench::BenchError;
 use adeval_eval::market::{Ceiling, Preset, Season, Settings, VERSION};
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,8 @@ pub fn describe(
     let arms = || sales.iter().flatten();
     let source = job.suite.resolve(&job.suite.products.path);
     let mut files = BTreeMap::new();
-    for name in ["creatives.csv", job.log.file(), RANKING, POLICIES, pairs::PAIRS, pairs::LABELLED] {
+    let tables = ["creatives.csv", job.log.file(), RANKING, TOTALS, POLICIES, pairs::PAIRS, pairs::LABELLED];
+    for name in tables {
         let path = job.out.join(name);
         let mut hasher = blake3::Hasher::new();
         hasher
@@ -153,6 +154,7 @@ from the seed by the model that `docs/market.md` of adeval defines.
 | `creatives.csv`, `creatives/` | each creative's picture, entry, prompt and placement |
 | `{log}` | every impression with its propensity: `adeval eval ope {log} --policy {POLICIES}` |
 | `{POLICIES}` | the logging policy and the uniform one |
+| `{TOTALS}` | impressions and clicks of each creative: `adeval eval ranking {TOTALS}`, `adeval train reward --market FOLDER` |
 | `{RANKING}` | item, image, day, impressions, clicks: `adeval data import creative-ranking {RANKING} --out days.csv` |
 | `{pairs}` | pairs by the paper's filter, for a judge's answers |
 | `{labelled}`, `pairs/` | the same pairs as pictures side by side, in the layout of the paper's reward model |

@@ -5,6 +5,7 @@ use super::layout::{Column, Layout, Shape};
 use super::names::Names;
 use super::pairs::check_clicks;
 use super::read::{Row, Table};
+use adeval_eval::pairs::Arm;
 use adeval_eval::ranking::{Creative, Day};
 use std::collections::{BTreeMap, HashMap};
 
@@ -65,6 +66,24 @@ impl CreativeTotals {
     /// Different days.
     pub fn days(&self) -> usize {
         self.days.len()
+    }
+
+    /// Products by name with the names of their creatives, in the order of the file, and clicks and impressions over all days.
+    pub fn by_name(&self) -> Vec<(String, Vec<(String, Arm)>)> {
+        let mut names = vec![""; self.known.len()];
+        self.creatives.iter().for_each(|((_, name), at)| names[*at] = name);
+        let arm = |at: usize| {
+            let days = self.known[at].days.values();
+            days.fold(Arm { clicks: 0, impressions: 0 }, |sum, day| Arm {
+                clicks: sum.clicks + day.clicks,
+                impressions: sum.impressions + day.impressions,
+            })
+        };
+        let of = |(product, creatives): (usize, &Vec<usize>)| {
+            let creatives = creatives.iter().map(|&at| (names[at].to_owned(), arm(at)));
+            (self.products.name(product as u32).to_owned(), creatives.collect())
+        };
+        self.of_product.iter().enumerate().map(of).collect()
     }
 
     /// Products with their creatives, scored by a model (its place among [`CreativeTotals::models`]). Days are in the order

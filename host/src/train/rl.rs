@@ -23,17 +23,17 @@ pub use recipe::{Recipe, RewardRule, Training};
 pub use result::{EpochResult, RlResult};
 pub use truth::MarketLook;
 
+use super::calls::Calls;
 use super::metrics::MetricsLog;
 use super::{TrainError, checkpoint};
-use crate::bench::{Clock, Services};
+use crate::bench::{Clock, PlannedComponent, Services};
 use crate::store::Store;
-use adeval_sdk::OptimizerNeeds;
 use adeval_sdk::client::{OptimizerClient, PromptClient};
+use adeval_sdk::{CallContext, OptimizerNeeds};
 use cast::{Cast, Slot};
 use plan::Plan;
 use state::State;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// A training at work.
@@ -48,11 +48,21 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    fn calls(&self) -> Calls<'_> {
+        Calls { services: self.services, clock: self.clock, dir: self.store.dir() }
+    }
+
     fn check_cancelled(&self) -> Result<(), TrainError> {
-        if self.services.cancel.load(Ordering::Relaxed) {
-            return Err(TrainError::Interrupted(self.store.dir().to_owned()));
-        }
-        Ok(())
+        self.calls().check_cancelled()
+    }
+
+    /// Calls a component under the clock.
+    fn call<R>(
+        &self,
+        component: &PlannedComponent,
+        call: impl FnOnce(&CallContext<'_>) -> adeval_sdk::Result<R>,
+    ) -> Result<R, TrainError> {
+        self.calls().call(component, call)
     }
 
     fn adapters(&self) -> PathBuf {

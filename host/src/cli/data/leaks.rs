@@ -1,11 +1,11 @@
 //! What the parts of a split share: products, and pictures that are nearly the same.
 
-use crate::near;
+use crate::near::{self, picture_of};
 use crate::records::split::Members;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Leaks that are named; the others are counted.
 const NAMED: usize = 20;
@@ -113,13 +113,4 @@ fn pictures(parts: &[(String, Members)], folder: &Path, distance: u32) -> Pictur
         pairs: pairs.len() as u64,
         first_pairs: pairs.iter().take(NAMED).map(named).collect(),
     }
-}
-
-/// The picture of a creative: a file of its name, as it is or with the ending of a picture.
-fn picture_of(folder: &Path, name: &str) -> Option<PathBuf> {
-    // A name with a path in it must not lead out of the folder.
-    let plain = Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_)));
-    let endings = ["", ".png", ".jpg", ".jpeg", ".webp"].iter();
-    let mut files = endings.map(|ending| folder.join(format!("{name}{ending}")));
-    files.find(|file| plain && file.is_file())
 }

@@ -1,12 +1,12 @@
 //! `adeval train rl`.
 
+use super::changes::{self, path, text};
 use crate::bench::Services;
 use crate::cli::exit::{Finish, Stop};
 use crate::cli::open::PluginArgs;
 use crate::cli::progress::Report;
 use crate::cli::{Session, interrupt, output};
 use crate::products::CutOutNetwork;
-use crate::suite::find_shipped;
 use crate::train::rl::{self, Recipe, RlOutcome, RlResult};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub struct RlArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Set any key of the recipe, as in training.batch=8 or optimizer.parameters.beta=0.5; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = changes::pair)]
     changes: Vec<(String, String)>,
     /// A `products.json`, an image, or a folder of images.
     #[arg(long, value_name = "PATH")]
@@ -81,11 +81,6 @@ pub struct RlArgs {
     plugins: PluginArgs,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE")?;
-    Ok((key.trim().to_owned(), value.trim().to_owned()))
-}
-
 impl RlArgs {
     /// What the command line changes in the recipe. A component that is exchanged brings its own defaults with it.
     fn changes(&self) -> Result<Vec<(String, String)>, Stop> {
@@ -121,20 +116,8 @@ impl RlArgs {
     }
 }
 
-/// A TOML string.
-fn text(value: &str) -> String {
-    toml::Value::String(value.to_owned()).to_string()
-}
-
-/// A path of the command line starts at this folder, not at the recipe's.
-fn path(key: &str, path: Option<&Path>) -> Result<Option<(String, String)>, Stop> {
-    let Some(path) = path else { return Ok(None) };
-    let whole = std::path::absolute(path).map_err(|e| Stop::new(format!("{}: {e}", path.display())))?;
-    Ok(Some((key.to_owned(), text(&whole.to_string_lossy()))))
-}
-
 pub fn run(args: &RlArgs, session: Session) -> Result<Finish, Stop> {
-    let file = find(&args.recipe)?;
+    let file = changes::find(&args.recipe, DEFAULT)?;
     let recipe = Recipe::load(&file, &args.changes()?)?;
     let dir = args.out.clone().unwrap_or_else(|| Path::new("training").join(&recipe.name));
     let cancel = interrupt::listen()?;
@@ -151,18 +134,6 @@ pub fn run(args: &RlArgs, session: Session) -> Result<Finish, Stop> {
         output::print(&page(&outcome))?;
     }
     Ok(Finish::with_failures(outcome.result.lost() || outcome.result.unusable_products > 0))
-}
-
-fn find(recipe: &Path) -> Result<PathBuf, Stop> {
-    if recipe.as_os_str() != "default" || recipe.exists() {
-        return Ok(recipe.to_owned());
-    }
-    find_shipped(DEFAULT).ok_or_else(|| {
-        Stop::new(format!(
-            "the default recipe was not found: there is no {DEFAULT} above this folder or the program"
-        ))
-        .help("run adeval from a clone, or name a recipe's file")
-    })
 }
 
 fn as_json(outcome: &RlOutcome) -> Result<serde_json::Value, Stop> {

@@ -1,10 +1,10 @@
 //! The components of a training: opened when they are first needed, closed when only one may be in memory.
 
 use super::Work;
-use crate::bench::{Caller, OpenComponent, PlannedComponent};
+use crate::bench::{OpenComponent, PlannedComponent};
 use crate::train::TrainError;
+use adeval_sdk::Endpoint;
 use adeval_sdk::client::PromptClient;
-use adeval_sdk::{CallContext, Endpoint};
 use std::sync::Arc;
 
 /// All of them.
@@ -36,18 +36,11 @@ impl<'a> Slot<'a> {
     pub fn endpoint(&mut self, work: &Work<'_>) -> Result<Arc<dyn Endpoint>, TrainError> {
         let open = match self.open.take() {
             Some(open) => open,
-            None => self.start(work)?,
+            None => work.calls().open(self.planned)?,
         };
         let endpoint = open.endpoint();
         self.open = Some(open);
         Ok(endpoint)
-    }
-
-    fn start(&self, work: &Work<'_>) -> Result<Box<dyn OpenComponent>, TrainError> {
-        work.check_cancelled()?;
-        let logs = work.store.dir().join("logs");
-        let (opened, _) = work.clock.time(|| self.planned.open(work.services, Some(&logs)));
-        opened.map_err(|error| work.failed(self.planned, error))
     }
 
     /// Closes it, when the recipe wants one in memory only.
@@ -69,25 +62,5 @@ impl Work<'_> {
             self.call(&self.plan.prompt, |cx| training.load(&directory, cx))?;
         }
         Ok(endpoint)
-    }
-
-    /// The error of a component, or of the user's wish to stop.
-    pub fn failed(&self, component: &PlannedComponent, error: adeval_sdk::PluginError) -> TrainError {
-        match self.check_cancelled() {
-            Err(stopped) => stopped,
-            Ok(()) => TrainError::Component { user: component.user.clone(), error },
-        }
-    }
-
-    /// Calls a component under the clock.
-    pub fn call<R>(
-        &self,
-        component: &PlannedComponent,
-        call: impl FnOnce(&CallContext<'_>) -> adeval_sdk::Result<R>,
-    ) -> Result<R, TrainError> {
-        self.check_cancelled()?;
-        let caller = Caller(self.services);
-        let (reply, _) = self.clock.time(|| call(&CallContext::new(&caller)));
-        reply.map_err(|error| self.failed(component, error))
     }
 }

@@ -4,7 +4,7 @@ use super::recipe::Recipe;
 use crate::bench::{PlannedComponent, Services, product_hash};
 use crate::products;
 use crate::suite::{Component, Suite};
-use crate::train::{TrainError, checkpoint};
+use crate::train::{TrainError, binding, split};
 use adeval_sdk::{Kind, Product, rng};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -80,27 +80,10 @@ impl<'a> Plan<'a> {
     }
 
     /// Writes what the training is of into its directory, or compares it with what stands there. More epochs than there were
-    /// are no difference: the training goes on.
+    /// are no difference: the training goes on. Another seed splits the products in another way: that is no difference of
+    /// its own.
     pub fn bind(&self, dir: &Path) -> Result<(), TrainError> {
-        let path = dir.join("train.json");
-        let text = serde_json::to_string_pretty(&self.description()).unwrap_or_default() + "\n";
-        // Read back, as the other is: a number in decimals may be a neighbour of what was written.
-        let now: Value = serde_json::from_str(&text).unwrap_or_default();
-        let known = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-        if let Some(known) = known {
-            let mut differences = Vec::new();
-            compare("recipe", &known["recipe"], &now["recipe"], &mut differences);
-            compare("components", &known["components"], &now["components"], &mut differences);
-            // Another seed splits the products in another way: that is no difference of its own.
-            if differences.is_empty() {
-                compare("products", &known["products"], &now["products"], &mut differences);
-            }
-            if !differences.is_empty() {
-                return Err(TrainError::Changed { dir: dir.to_owned(), differences });
-            }
-            return Ok(());
-        }
-        checkpoint::replace(&path, text.as_bytes())
+        binding::bind(dir, &self.description(), &[&["recipe", "components"], &["products"]])
     }
 
     fn description(&self) -> Value {
@@ -119,51 +102,12 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Held-out products first: those whose ids come first in an order by seed, so that a product stays on its side when others are
-/// added. Both keep the list's order.
+/// Held-out products first. Both keep the list's order.
 fn split(products: Vec<Product>, recipe: &Recipe) -> (Vec<Product>, Vec<Product>) {
-    let rank = |product: &Product| rng::derive(recipe.seed, &["held-out", &product.id]);
-    let mut ranks: Vec<u64> = products.iter().map(rank).collect();
-    ranks.sort_unstable();
-    let count = (recipe.held_out * products.len() as f64).round() as usize;
-    let bound = ranks.get(count).copied().unwrap_or(u64::MAX);
-    products.into_iter().partition(|product| rank(product) < bound)
-}
-
-/// The most differences that are told.
-const TOLD: usize = 8;
-
-/// Notes where two values differ.
-fn compare(key: &str, known: &Value, now: &Value, differences: &mut Vec<String>) {
-    if known == now || differences.len() >= TOLD {
-        return;
-    }
-    if let (Value::Object(a), Value::Object(b)) = (known, now) {
-        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-        for name in keys {
-            let inside = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-            let of = |table: &serde_json::Map<String, Value>| table.get(name).cloned().unwrap_or(Value::Null);
-            compare(&inside, &of(a), &of(b), differences);
-        }
-        return;
-    }
-    let said = |value: &Value| match value {
-        Value::Null => "nothing".to_owned(),
-        other => other.to_string(),
-    };
-    differences.push(format!("{key}: {} there, {} now", said(known), said(now)));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn differences_are_named_by_their_keys() {
-        let known = json!({ "recipe": { "seed": 1, "training": { "batch": 4 } }, "same": [1, 2] });
-        let now = json!({ "recipe": { "seed": 2, "training": { "batch": 4, "passes": 2 } }, "same": [1, 2] });
-        let mut found = Vec::new();
-        compare("", &known, &now, &mut found);
-        assert_eq!(found, ["recipe.seed: 1 there, 2 now", "recipe.training.passes: nothing there, 2 now"]);
-    }
+    let ids: Vec<&str> = products.iter().map(|product| product.id.as_str()).collect();
+    let parts = split::parts(&ids, &[recipe.held_out], recipe.seed, "held-out");
+    let (held_out, training): (Vec<_>, Vec<_>) =
+        products.into_iter().zip(parts).partition(|(_, part)| *part == 0);
+    let plain = |all: Vec<(Product, usize)>| all.into_iter().map(|(product, _)| product).collect();
+    (plain(held_out), plain(training))
 }

@@ -3,7 +3,7 @@
 use super::truth::MarketLook;
 use crate::bench::BenchError;
 use crate::suite::{BackgroundStep, Component, Entry, ProductSource, PromptStep, Suite};
-use crate::train::TrainError;
+use crate::train::{TrainError, recipe_file};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -128,17 +128,9 @@ impl Recipe {
     /// # Errors
     /// [`TrainError::Recipe`], naming the file and the key.
     pub fn load(file: &Path, changes: &[(String, String)]) -> Result<Self, TrainError> {
-        let wrong = |message: String| TrainError::Recipe(format!("{}: {message}", file.display()));
-        let text = std::fs::read_to_string(file)
-            .map_err(|e| wrong(format!("the recipe cannot be read: {e}; check the path")))?;
-        let mut table: toml::Table = toml::from_str(&text).map_err(|e| wrong(e.message().to_owned()))?;
-        for (key, value) in changes {
-            set(&mut table, key, value).map_err(wrong)?;
-        }
-        let mut recipe: Self =
-            table.try_into().map_err(|e: toml::de::Error| wrong(e.message().to_owned()))?;
+        let mut recipe: Self = recipe_file::read(file, changes)?;
         recipe.file = std::path::absolute(file).map_err(BenchError::read(file))?;
-        recipe.check().map_err(wrong)?;
+        recipe.check().map_err(|message| TrainError::Recipe(format!("{}: {message}", file.display())))?;
         Ok(recipe)
     }
 
@@ -194,21 +186,6 @@ impl Recipe {
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
     }
-}
-
-/// Sets a dotted key of a table.
-fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
-    let mut parts: Vec<&str> = key.split('.').collect();
-    let last = parts.pop().unwrap_or_default();
-    let mut at = table;
-    for part in parts {
-        let inside = at.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        at = inside.as_table_mut().ok_or_else(|| format!("{key}: {part} is a value, not a table"))?;
-    }
-    let parsed: Option<toml::Table> = toml::from_str(&format!("value = {value}")).ok();
-    let parsed = parsed.and_then(|mut one| one.remove("value"));
-    at.insert(last.to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
-    Ok(())
 }
 
 #[cfg(test)]

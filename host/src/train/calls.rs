@@ -1,0 +1,55 @@
+//! Components of a training: opened and called under the clock, and ended when the user wants it.
+
+use super::TrainError;
+use crate::bench::{Caller, Clock, OpenComponent, PlannedComponent, Services};
+use adeval_sdk::{CallContext, PluginError};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+/// What calls need.
+#[derive(Clone, Copy)]
+pub struct Calls<'a> {
+    pub services: &'a Services<'a>,
+    /// Time inside components.
+    pub clock: &'a Clock,
+    /// The training's directory.
+    pub dir: &'a Path,
+}
+
+impl Calls<'_> {
+    /// Ends the training when the user wants it.
+    pub fn check_cancelled(&self) -> Result<(), TrainError> {
+        if self.services.cancel.load(Ordering::Relaxed) {
+            return Err(TrainError::Interrupted(self.dir.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Opens a component.
+    pub fn open(&self, component: &PlannedComponent) -> Result<Box<dyn OpenComponent>, TrainError> {
+        self.check_cancelled()?;
+        let logs = self.dir.join("logs");
+        let (opened, _) = self.clock.time(|| component.open(self.services, Some(&logs)));
+        opened.map_err(|error| self.failed(component, error))
+    }
+
+    /// Calls a component.
+    pub fn call<R>(
+        &self,
+        component: &PlannedComponent,
+        call: impl FnOnce(&CallContext<'_>) -> adeval_sdk::Result<R>,
+    ) -> Result<R, TrainError> {
+        self.check_cancelled()?;
+        let caller = Caller(self.services);
+        let (reply, _) = self.clock.time(|| call(&CallContext::new(&caller)));
+        reply.map_err(|error| self.failed(component, error))
+    }
+
+    /// The error of a component, or of the user's wish to stop.
+    pub fn failed(&self, component: &PlannedComponent, error: PluginError) -> TrainError {
+        match self.check_cancelled() {
+            Err(stopped) => stopped,
+            Ok(()) => TrainError::Component { user: component.user.clone(), error },
+        }
+    }
+}

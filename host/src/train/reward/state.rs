@@ -1,0 +1,44 @@
+//! Where the training of one model is.
+
+use crate::train::{TrainError, checkpoint};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Replaced as a whole after what it refers to is on the disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Epochs that are done.
+    pub epoch: u32,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// The epoch of the lowest loss on the validation pairs, 0 for the model as it was.
+    pub best_epoch: u32,
+    /// That loss.
+    pub best_loss: f64,
+    /// Length of `metrics.jsonl` up to there.
+    pub metrics_bytes: u64,
+    /// Questions (a pair in one order) that were trained on.
+    pub examples: u64,
+    /// Time inside the model while training, in seconds.
+    pub training_seconds: f64,
+    /// Numbers that the model learns, and all that it has, where it says so.
+    pub parameters: Option<[u64; 2]>,
+}
+
+impl State {
+    /// What stands in a model's directory, if it has begun.
+    pub fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join("state.json")).ok()?).ok()
+    }
+
+    /// Replaces it.
+    pub fn write(&self, dir: &Path) -> Result<(), TrainError> {
+        let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
+        checkpoint::replace(&dir.join("state.json"), text.as_bytes())
+    }
+
+    /// The checkpoint of an epoch, below `checkpoints`.
+    pub fn checkpoint(epoch: u32) -> String {
+        format!("epoch-{epoch:04}")
+    }
+}
