@@ -56,6 +56,8 @@ pub struct Identity {
     pub license: String,
     /// How exactly it repeats itself.
     pub determinism: Determinism,
+    /// Whether it has the trainable half of its kind.
+    pub trainable: bool,
 }
 
 /// The plugins that discovery has found, opened by a loader.
@@ -77,6 +79,7 @@ impl Plugins for Installed {
             library_hash: entry.digest.clone(),
             license: entry.component.info.license.clone(),
             determinism: entry.component.info.determinism,
+            trainable: entry.component.trainable,
         })
     }
 

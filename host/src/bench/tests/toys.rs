@@ -200,6 +200,7 @@ impl Plugins for Toys {
             library_hash: "0".into(),
             license: "MIT".into(),
             determinism: Determinism::Bitwise,
+            trainable: false,
         })
     }
 

@@ -49,6 +49,26 @@ pub struct PlannedModel<'a> {
     pub component: PlannedComponent,
 }
 
+/// Refuses to train what cannot learn, before anything is computed.
+fn is_trainable(
+    recipe: &Recipe,
+    model: &Model,
+    component: &PlannedComponent,
+    services: &Services<'_>,
+) -> Result<(), TrainError> {
+    let failed = |error| TrainError::Component { user: component.user.clone(), error };
+    let parameters = &component.usage.parameters;
+    let identity = services.plugins.identify(Kind::RewardModel, &model.plugin, parameters).map_err(failed)?;
+    if identity.trainable || recipe.training_of(model).epochs == 0 {
+        return Ok(());
+    }
+    Err(TrainError::Recipe(format!(
+        "{}: {} is not trainable; give the model training = {{ epochs = 0 }} to test it as it is, beside those that learn",
+        recipe.file.display(),
+        model.plugin
+    )))
+}
+
 impl<'a> Plan<'a> {
     pub fn new(recipe: &'a Recipe, services: &Services<'_>) -> Result<Self, TrainError> {
         let suite = recipe.as_suite();
@@ -56,6 +76,7 @@ impl<'a> Plan<'a> {
             let user = format!("model \"{}\"", model.id);
             let component =
                 PlannedComponent::new(&suite, Kind::RewardModel, user, &model.component(), services)?;
+            is_trainable(recipe, model, &component, services)?;
             Ok(PlannedModel { model, component })
         };
         let models = recipe.models.iter().map(planned).collect::<Result<Vec<_>, TrainError>>()?;
