@@ -3,9 +3,10 @@
 use crate::endpoint::{GradientRequest, LogProbsRequest, method};
 use crate::{
     AnswerGradient, BackgroundRequest, CallContext, ConditionedAnswer, Creative, EmbedRequest, Embedding,
-    EncoderInfo, Endpoint, FeatureMap, GradientOptions, LabelledPair, LossAndGradient, OptimizerNeeds,
-    PairRequest, PixelFormat, PluginError, PointScore, Policy, Preference, PreferenceBatch, PromptRequest,
-    PromptSample, Result, ScoreRequest, TrainingOptions, TrainingReport, WarmUp, decode, encode,
+    EncoderInfo, Endpoint, FeatureMap, GradientOptions, Instruction, LabelledPair, LossAndGradient,
+    OptimizerNeeds, PairRequest, PixelFormat, PluginError, PointScore, Policy, Preference, PreferenceBatch,
+    PromptRequest, PromptSample, Result, ScoreRequest, TrainingOptions, TrainingReport, WarmUp, decode,
+    encode,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
@@ -155,6 +156,32 @@ impl PromptClient {
     /// As there.
     pub fn set_reference(&self, cx: &CallContext<'_>) -> Result<()> {
         call(&*self.0, method::PROMPT_SET_REFERENCE, &(), cx)
+    }
+
+    /// See [`crate::TrainablePromptGenerator::accumulate_instructions`].
+    ///
+    /// # Errors
+    /// As there, and `Unsupported` from a component that was built before contract 1.1.
+    pub fn accumulate_instructions(
+        &self,
+        examples: &[Instruction],
+        options: &GradientOptions,
+        cx: &CallContext<'_>,
+    ) -> Result<TrainingReport> {
+        let request = GradientRequest { examples, options: *options };
+        call(&*self.0, method::PROMPT_ACCUMULATE_INSTRUCTIONS, &request, cx)
+    }
+
+    /// See [`crate::TrainablePromptGenerator::instruction_losses`].
+    ///
+    /// # Errors
+    /// As there, `Unsupported` from a component that was built before contract 1.1, and `ContractViolation` for another number of
+    /// losses or one that is no number.
+    pub fn instruction_losses(&self, examples: &[Instruction], cx: &CallContext<'_>) -> Result<Vec<f64>> {
+        let losses: Vec<f64> = call(&*self.0, method::PROMPT_INSTRUCTION_LOSSES, &examples, cx)?;
+        same_count(method::PROMPT_INSTRUCTION_LOSSES, examples.len(), losses.len())?;
+        finite("losses", losses.iter().copied())?;
+        Ok(losses)
     }
 
     /// The calls of its trainable half.

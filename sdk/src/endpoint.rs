@@ -33,6 +33,10 @@ pub mod method {
     pub const PROMPT_LOG_PROBS: &str = "prompt.log_probs";
     /// `() -> ()`
     pub const PROMPT_SET_REFERENCE: &str = "prompt.set_reference";
+    /// `{ examples: [Instruction], options: GradientOptions } -> TrainingReport`; since contract 1.1.
+    pub const PROMPT_ACCUMULATE_INSTRUCTIONS: &str = "prompt.accumulate_instructions";
+    /// `[Instruction] -> [f64]`; since contract 1.1.
+    pub const PROMPT_INSTRUCTION_LOSSES: &str = "prompt.instruction_losses";
     /// `[BackgroundRequest] -> [Result<Creative>]`
     pub const BACKGROUND_GENERATE: &str = "background.generate";
     /// `[PairRequest] -> [Result<Preference>]`
@@ -66,7 +70,7 @@ pub(crate) struct LogProbsRequest<L> {
     pub answers: L,
 }
 
-/// The body of [`method::TRAIN_ACCUMULATE`]: a list of examples, borrowed or owned.
+/// The body of [`method::TRAIN_ACCUMULATE`] and of [`method::PROMPT_ACCUMULATE_INSTRUCTIONS`]: a list of examples, borrowed or owned.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct GradientRequest<L> {
     pub examples: L,
@@ -192,6 +196,15 @@ fn serve_trainable_prompt<T: TrainablePromptGenerator>(
             s.read(|c| c.log_probs(policy, &answers, cx))
         }
         method::PROMPT_SET_REFERENCE => s.write(T::set_reference),
+        method::PROMPT_ACCUMULATE_INSTRUCTIONS => {
+            let GradientRequest::<Vec<_>> { examples, options } = decode(m)?;
+            options.validate()?;
+            s.write(|c| c.accumulate_instructions(&examples, &options, cx))
+        }
+        method::PROMPT_INSTRUCTION_LOSSES => {
+            let examples: Vec<_> = decode(m)?;
+            s.read(|c| c.instruction_losses(&examples, cx))
+        }
         _ if name.starts_with("train.") => serve_training(s, name, m, cx),
         _ => serve_prompt(s, name, m, cx),
     }

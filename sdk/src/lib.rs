@@ -77,7 +77,7 @@ pub use error::{ErrorKind, PluginError, Result};
 pub use floats::Floats;
 pub use image::{Image, MAX_SIDE, PixelFormat};
 pub use library::Library;
-pub use manifest::{ComponentManifest, ContractVersion, FEATURES, Manifest, WARM_UP};
+pub use manifest::{ComponentManifest, ContractVersion, FEATURES, INSTRUCTIONS, Manifest, WARM_UP};
 pub use optimizer::{
     Corruption, LogProbs, LossAndGradient, OptimizerNeeds, PreferenceBatch, RlOptimizer, SampleEvidence,
     SampleGradient,
@@ -85,8 +85,8 @@ pub use optimizer::{
 pub use placement::{CutOut, PAPER_SHARE, Placement};
 pub use product::Product;
 pub use prompt::{
-    AnswerGradient, ConditionedAnswer, FinishReason, Policy, PromptGenerator, PromptRequest, PromptSample,
-    TrainablePromptGenerator,
+    AnswerGradient, ConditionedAnswer, FinishReason, Instruction, Policy, PromptGenerator, PromptRequest,
+    PromptSample, TrainablePromptGenerator,
 };
 pub use reward::{
     LabelledPair, PairRequest, PointScore, Preference, RewardModel, ScoreRequest, TrainableRewardModel,

@@ -43,10 +43,14 @@ impl std::fmt::Display for ContractVersion {
 }
 
 /// The optional abilities of this sdk's shim, by name.
-pub const FEATURES: [&str; 5] = ["batch", "cancel", "progress", "train", WARM_UP];
+pub const FEATURES: [&str; 6] = ["batch", "cancel", "progress", "train", WARM_UP, INSTRUCTIONS];
 
 /// The feature of [`Component::warm_up`](crate::Component::warm_up), since contract 1.1.
 pub const WARM_UP: &str = "warm-up";
+
+/// The feature of [`TrainablePromptGenerator::accumulate_instructions`](crate::TrainablePromptGenerator::accumulate_instructions) and
+/// of its losses, since contract 1.1.
+pub const INSTRUCTIONS: &str = "instructions";
 
 /// What a library exports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

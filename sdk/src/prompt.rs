@@ -1,6 +1,8 @@
 //! Prompt generators: a product in, background prompts out; and their trainable half.
 
-use crate::{CallContext, Component, PluginError, Product, Result, Trainable};
+use crate::{
+    CallContext, Component, GradientOptions, PluginError, Product, Result, Trainable, TrainingReport,
+};
 use serde::{Deserialize, Serialize};
 
 /// Asks for prompts for one product (CAIG: 2 samples, temperature 1.0, at most 512 tokens).
@@ -99,6 +101,21 @@ pub struct AnswerGradient {
     pub loss_by_log_prob: Vec<f64>,
 }
 
+/// A question about a product and the answer that a model shall learn to give to it: supervised training, as CAIG pre-trains its prompt
+/// model (arXiv 2502.06823, section 3.2).
+///
+/// Since contract 1.1, feature [`INSTRUCTIONS`](crate::INSTRUCTIONS).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// The condition: image and caption.
+    pub condition: Product,
+    /// What is asked; when absent, whatever the generator asks itself for a background prompt, so that it learns to answer just that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// The answer, in words.
+    pub answer: String,
+}
+
 /// A prompt generator whose policy can be optimised. It never sees a reward: an optimizer turns rewards and
 /// log-probabilities into derivatives, and the generator carries those back into its parameters.
 ///
@@ -121,6 +138,37 @@ pub trait TrainablePromptGenerator: PromptGenerator + Trainable<Example = Answer
     /// # Errors
     /// `OutOfMemory`.
     fn set_reference(&mut self) -> Result<()>;
+
+    /// Adds `options.weight` times the gradient of the **mean** over the examples of an answer's loss: the mean of -log p over the answer's
+    /// tokens, its end among them, so that every answer counts alike. Reports that mean. Since contract 1.1; the default learns
+    /// nothing and says so.
+    ///
+    /// # Errors
+    /// `Unsupported`; `InvalidRequest` for an answer that the generator cannot give or a question that it cannot be asked; `Numerical`
+    /// when the loss is not finite. The gradient so far is then not defined, as for [`Trainable::accumulate_gradient`].
+    fn accumulate_instructions(
+        &mut self,
+        _examples: &[Instruction],
+        _options: &GradientOptions,
+        _cx: &CallContext<'_>,
+    ) -> Result<TrainingReport> {
+        Err(no_instructions::<Self>())
+    }
+
+    /// The loss of each answer in nats a token, as [`TrainablePromptGenerator::accumulate_instructions`] has it but without dropout.
+    ///
+    /// # Errors
+    /// `Unsupported`, `InvalidRequest`.
+    fn instruction_losses(&self, _examples: &[Instruction], _cx: &CallContext<'_>) -> Result<Vec<f64>> {
+        Err(no_instructions::<Self>())
+    }
+}
+
+fn no_instructions<T: Component>() -> PluginError {
+    let id = T::info().id;
+    PluginError::unsupported(format!(
+        "{id} does not learn from instructions; train it by rewards, or choose one that does"
+    ))
 }
 
 impl PromptRequest {

@@ -123,7 +123,8 @@ impl Endpoint for WorkerEndpoint {
 
 /// Whether a method changes what later calls answer.
 fn trains(method: &str) -> bool {
-    let changes = ["accumulate_gradient", "step", "clear_gradient", "load", "set_reference"];
+    let changes =
+        ["accumulate_gradient", "accumulate_instructions", "step", "clear_gradient", "load", "set_reference"];
     method.rsplit('.').next().is_some_and(|name| changes.contains(&name))
 }
 
@@ -156,12 +157,17 @@ mod tests {
             method::TRAIN_CLEAR,
             method::PROMPT_SET_REFERENCE,
             method::TRAIN_LOAD,
+            method::PROMPT_ACCUMULATE_INSTRUCTIONS,
         ] {
             assert!(trains(changes), "{changes}");
         }
-        for keeps in
-            [method::PROMPT_GENERATE, method::TRAIN_SAVE, method::PROMPT_LOG_PROBS, method::OPTIMIZER_LOSS]
-        {
+        for keeps in [
+            method::PROMPT_GENERATE,
+            method::TRAIN_SAVE,
+            method::PROMPT_LOG_PROBS,
+            method::PROMPT_INSTRUCTION_LOSSES,
+            method::OPTIMIZER_LOSS,
+        ] {
             assert!(!trains(keeps), "{keeps}");
         }
     }

@@ -108,7 +108,35 @@ fn template(answer: &ConditionedAnswer) -> Result<usize> {
     }
 }
 
+/// The template that an instruction's answer is.
+fn answered(instruction: &Instruction) -> Result<usize> {
+    let product = &instruction.condition.id;
+    if let Some(question) = &instruction.question {
+        return Err(PluginError::invalid_request(format!(
+            "{ID}: asked \"{question}\" about \"{product}\"; it answers nothing but what its background shall be, so leave other tasks out"
+        )));
+    }
+    let answer = instruction.answer.trim();
+    TEMPLATES.iter().position(|template| *template == answer).ok_or_else(|| {
+        PluginError::invalid_request(format!(
+            "{ID}: \"{answer}\", an answer about \"{product}\", is none of its {ANSWERS} templates; give it prompts that it made itself"
+        ))
+    })
+}
+
 impl CategoricalPrompt {
+    /// Adds `by_log_prob` times the gradient of log p(answer `k`) to `sum`.
+    fn add_gradient(&self, condition: &Product, k: usize, by_log_prob: f64, sum: &mut [f64]) {
+        let x = features(condition);
+        let log_p = log_softmax(&logits(&self.state.current, &x));
+        for (answer, row) in sum.chunks_exact_mut(ROW).enumerate() {
+            // d log p_k / d logit_j = [j = k] - p_j
+            let by_logit = by_log_prob * (f64::from(u8::from(answer == k)) - log_p[answer].exp());
+            row[0] += by_logit;
+            row[1..].iter_mut().zip(&x).for_each(|(g, x)| *g += by_logit * x);
+        }
+    }
+
     fn parameters(&self, policy: Policy) -> &[f64] {
         match policy {
             Policy::Current => &self.state.current,
@@ -198,6 +226,32 @@ impl TrainablePromptGenerator for CategoricalPrompt {
         self.state.reference.clone_from(&self.state.current);
         Ok(())
     }
+
+    fn accumulate_instructions(
+        &mut self,
+        examples: &[Instruction],
+        options: &GradientOptions,
+        cx: &CallContext<'_>,
+    ) -> Result<TrainingReport> {
+        let losses = self.instruction_losses(examples, cx)?;
+        let count = examples.len().max(1) as f64;
+        let mut sum = vec![0.0; self.gradient.len()];
+        for example in examples {
+            self.add_gradient(&example.condition, answered(example)?, -1.0 / count, &mut sum);
+        }
+        self.gradient.iter_mut().zip(sum).for_each(|(g, s)| *g += options.weight * s);
+        let loss = losses.iter().sum::<f64>() / count;
+        Ok(TrainingReport { loss: Some(loss), ..TrainingReport::default() })
+    }
+
+    fn instruction_losses(&self, examples: &[Instruction], cx: &CallContext<'_>) -> Result<Vec<f64>> {
+        let one = |example: &Instruction| {
+            cx.check()?;
+            let k = answered(example)?;
+            Ok(-log_softmax(&logits(&self.state.current, &features(&example.condition)))[k])
+        };
+        examples.iter().map(one).collect()
+    }
 }
 
 impl Trainable for CategoricalPrompt {
@@ -220,14 +274,7 @@ impl Trainable for CategoricalPrompt {
                     item.loss_by_log_prob.len()
                 )));
             };
-            let x = features(&item.answer.condition);
-            let log_p = log_softmax(&logits(&self.state.current, &x));
-            for (answer, row) in sum.chunks_exact_mut(ROW).enumerate() {
-                // d log p_k / d logit_j = [j = k] - p_j
-                let by_logit = by_log_prob * (f64::from(u8::from(answer == k)) - log_p[answer].exp());
-                row[0] += by_logit;
-                row[1..].iter_mut().zip(&x).for_each(|(g, x)| *g += by_logit * x);
-            }
+            self.add_gradient(&item.answer.condition, k, by_log_prob, &mut sum);
         }
         self.gradient.iter_mut().zip(sum).for_each(|(g, s)| *g += options.weight * s);
         Ok(TrainingReport::default())

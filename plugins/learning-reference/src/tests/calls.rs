@@ -42,6 +42,43 @@ fn a_policy_is_trained_saved_and_loaded_by_calls() {
     assert_eq!(training.step(&TrainingOptions::new(0.1), &cx()).unwrap().grad_norm, Some(0.0));
 }
 
+fn instruction(answer: usize) -> Instruction {
+    let condition = product("Red Lamp", "Lighting", [200, 30, 20]);
+    Instruction { condition, question: None, answer: crate::templates::TEMPLATES[answer].into() }
+}
+
+#[test]
+fn instructions_teach_what_derivatives_of_minus_one_would() {
+    let (taught, steered) = (policy(), policy());
+    let examples = [instruction(3), instruction(5)];
+    let losses = taught.instruction_losses(&examples, &cx()).unwrap();
+    assert!((losses[0] + log_p(&taught, Policy::Current)).abs() < 1e-12);
+    let report = taught.accumulate_instructions(&examples, &whole(), &cx()).unwrap();
+    assert!((report.loss.unwrap() - f64::midpoint(losses[0], losses[1])).abs() < 1e-12);
+    let half = |token| AnswerGradient { answer: answer(token), loss_by_log_prob: vec![-0.5] };
+    steered.training().accumulate_gradient(&[half(3), half(5)], &whole(), &cx()).unwrap();
+    for client in [&taught, &steered] {
+        client.training().step(&TrainingOptions::new(0.1), &cx()).unwrap();
+    }
+    assert_eq!(log_p(&taught, Policy::Current), log_p(&steered, Policy::Current));
+    assert!(taught.instruction_losses(&examples, &cx()).unwrap()[0] < losses[0]);
+}
+
+#[test]
+fn instructions_that_it_cannot_follow_are_refused_by_name() {
+    let policy = policy();
+    let own_words = Instruction { answer: "A lamp on the moon.".into(), ..instruction(0) };
+    let title = Instruction { question: Some("Write a title.".into()), ..instruction(0) };
+    for (wrong, words) in [
+        (own_words, ["A lamp on the moon.", "none of its 24"]),
+        (title, ["Write a title.", "leave other tasks out"]),
+    ] {
+        let error = policy.accumulate_instructions(&[wrong], &whole(), &cx()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidRequest);
+        assert!(words.iter().all(|word| error.message.contains(word)), "{error}");
+    }
+}
+
 #[test]
 fn batches_with_their_weights_make_the_gradient_of_the_whole() {
     let pairs: Vec<_> = (0..6u8)
