@@ -4,6 +4,7 @@
 //! The shoppers are [`adeval_eval::market`]'s. Rendering goes through the bench's store, so that an interrupted market goes
 //! on where it stopped. `market.json` comes last: a folder without it is not whole.
 
+mod designs;
 mod error;
 mod pairs;
 mod publish;
@@ -12,8 +13,9 @@ mod sales;
 mod totals;
 mod truth;
 
+pub use designs::DESIGNS;
 pub use error::MarketError;
-pub use result::{MarketFile, MarketResult, Match, TruthFile, Values};
+pub use result::{MarketFile, MarketResult, Match, TruthFile, Values, products_of};
 pub use sales::LogFormat;
 pub use totals::TOTALS;
 
@@ -67,6 +69,7 @@ pub fn make(job: &MarketJob, services: &Services<'_>) -> Result<MarketResult, Ma
     }
     let sales = sales::sell(job, &stalls, services)?;
     totals::write(job, &stalls, &sales)?;
+    designs::write(job, &stalls, &made)?;
     let pairs = pairs::write(job, services)?;
     let truth = truth::write(job, &stalls, &sales)?;
     write_whole(&job.out.join("README.md"), result::readme(job).as_bytes())?;

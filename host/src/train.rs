@@ -5,11 +5,13 @@ mod calls;
 pub mod checkpoint;
 mod error;
 pub mod metrics;
+pub mod pretrain;
 mod recipe_file;
 pub mod reward;
 pub mod rl;
 pub mod schedule;
 mod split;
+pub mod supervised;
 mod tensorboard;
 
 pub use error::TrainError;

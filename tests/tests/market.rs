@@ -72,6 +72,7 @@ fn one_seed_is_one_market_and_every_page_says_synthetic() {
         "log.synthetic.csv",
         "creative_ranking.synthetic.txt",
         "totals.synthetic.csv",
+        "designs.synthetic.jsonl",
         "policies.synthetic.csv",
         "truth/creatives.csv",
     ] {

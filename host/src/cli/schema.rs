@@ -13,6 +13,7 @@ use crate::market::MarketResult;
 use crate::products::ProductRecord;
 use crate::suite::Suite;
 use crate::train::metrics::MetricsLine;
+use crate::train::pretrain::{self, Lesson, PretrainResult};
 use crate::train::reward::{self, RewardResult};
 use crate::train::rl::{Recipe, RlResult};
 use adeval_sdk::Manifest;
@@ -74,6 +75,12 @@ enum Document {
     TrainRewardRecipe,
     /// What `adeval train reward --json` prints, and its `result.json`.
     TrainReward,
+    /// A recipe (TOML), which `adeval train pretrain` reads.
+    TrainPretrainRecipe,
+    /// What `adeval train pretrain --json` prints, and its `result.json`.
+    TrainPretrain,
+    /// A line of lessons, which `adeval train pretrain --lessons` reads.
+    TrainLesson,
     /// A line of a training's `metrics.jsonl`.
     TrainMetrics,
     /// What `adeval market --json` prints; its parts are `market.json` and `truth/truth.json`.
@@ -95,6 +102,9 @@ fn schema(of: Document) -> serde_json::Value {
         Document::Check => schema_for!(CheckReport).to_value(),
         Document::TrainRlRecipe => Recipe::schema(),
         Document::TrainRewardRecipe => reward::Recipe::schema(),
+        Document::TrainPretrainRecipe => pretrain::Recipe::schema(),
+        Document::TrainPretrain => schema_for!(PretrainResult).to_value(),
+        Document::TrainLesson => schema_for!(Lesson).to_value(),
         Document::TrainReward => schema_for!(RewardResult).to_value(),
         Document::TrainRl => schema_for!(RlResult).to_value(),
         Document::TrainMetrics => schema_for!(MetricsLine).to_value(),

@@ -1,6 +1,7 @@
 //! `adeval train`: what learns from rewards and from clicks.
 
 mod changes;
+mod pretrain;
 mod reward;
 mod rl;
 
@@ -13,6 +14,8 @@ use clap::Subcommand;
 pub enum TrainCommand {
     /// Train a prompt generator by a reward model's preferences: sample, render, judge, optimise, repeat.
     Rl(rl::RlArgs),
+    /// Train a prompt generator by questions and answers, before any reward.
+    Pretrain(pretrain::PretrainArgs),
     /// Train reward models by clicks, and compare them on products that none of them saw.
     Reward(reward::RewardArgs),
 }
@@ -20,6 +23,7 @@ pub enum TrainCommand {
 pub fn run(command: &TrainCommand, session: Session) -> Result<Finish, Stop> {
     match command {
         TrainCommand::Rl(args) => rl::run(args, session),
+        TrainCommand::Pretrain(args) => pretrain::run(args, session),
         TrainCommand::Reward(args) => reward::run(args, session),
     }
 }

@@ -82,7 +82,8 @@ fn publish(image: &Path, place: &Path) -> Result<(), BenchError> {
         .map_err(BenchError::write(place))
 }
 
-fn name(one: &Artifact) -> String {
+/// The name of a creative in all tables.
+pub fn name(one: &Artifact) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     format!("{}-{}-{}", one.product, one.entry, one.sample).chars().map(plain).collect()
 }

@@ -2,11 +2,12 @@
 
 use super::publish::Stall;
 use super::sales::{POLICIES, RANKING, Sales};
-use super::{MarketError, MarketJob, SYNTHETIC, TOTALS, pairs};
+use super::{DESIGNS, MarketError, MarketJob, SYNTHETIC, TOTALS, pairs};
 use crate::bench::BenchError;
 use adeval_eval::market::{Ceiling, Preset, Season, Settings, VERSION};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// What `adeval market --json` prints.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -110,7 +111,8 @@ pub fn describe(
     let arms = || sales.iter().flatten();
     let source = job.suite.resolve(&job.suite.products.path);
     let mut files = BTreeMap::new();
-    let tables = ["creatives.csv", job.log.file(), RANKING, TOTALS, POLICIES, pairs::PAIRS, pairs::LABELLED];
+    let tables =
+        ["creatives.csv", job.log.file(), RANKING, TOTALS, POLICIES, pairs::PAIRS, pairs::LABELLED, DESIGNS];
     for name in tables {
         let path = job.out.join(name);
         let mut hasher = blake3::Hasher::new();
@@ -136,6 +138,21 @@ pub fn describe(
     })
 }
 
+/// The products that a market was made with.
+///
+/// # Errors
+/// [`BenchError::Read`] when this is no market.
+pub fn products_of(market: &Path) -> Result<PathBuf, BenchError> {
+    let path = market.join("market.json");
+    let unread = |reason: String| BenchError::Read { path: path.clone(), reason };
+    let bytes = std::fs::read(&path).map_err(|e| {
+        unread(format!("it cannot be read: {e}; make a market with `adeval market --out FOLDER`"))
+    })?;
+    let file: MarketFile = serde_json::from_slice(&bytes)
+        .map_err(|e| unread(format!("this is no market's description: {e}; make the market anew")))?;
+    Ok(file.products_from.into())
+}
+
 /// `README.md` of a market's folder.
 pub fn readme(job: &MarketJob) -> String {
     let log = job.log.file();
@@ -158,6 +175,7 @@ from the seed by the model that `docs/market.md` of adeval defines.
 | `{RANKING}` | item, image, day, impressions, clicks: `adeval data import creative-ranking {RANKING} --out days.csv` |
 | `{pairs}` | pairs by the paper's filter, for a judge's answers |
 | `{labelled}`, `pairs/` | the same pairs as pictures side by side, in the layout of the paper's reward model |
+| `{DESIGNS}` | prompts whose scenes suit their products, as a designer would keep: `adeval train pretrain --market FOLDER` |
 | `truth/` | what is true. **No model may see it** |
 ",
         pairs = pairs::PAIRS,

@@ -2,7 +2,7 @@
 
 use super::TrainError;
 use crate::bench::{Caller, Clock, OpenComponent, PlannedComponent, Services};
-use adeval_sdk::{CallContext, PluginError};
+use adeval_sdk::{CallContext, ErrorKind, PluginError};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -51,5 +51,17 @@ impl Calls<'_> {
             Err(stopped) => stopped,
             Ok(()) => TrainError::Component { user: component.user.clone(), error },
         }
+    }
+}
+
+/// A loss that is no number ends a training, also where a component reports one without an error.
+pub fn finite(loss: Option<f64>) -> Result<(), PluginError> {
+    match loss {
+        Some(loss) if !loss.is_finite() => {
+            let message =
+                format!("the loss is {loss}; lower the learning rate, or look at the data of these products");
+            Err(PluginError::new(ErrorKind::Numerical, message))
+        }
+        _ => Ok(()),
     }
 }

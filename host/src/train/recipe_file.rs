@@ -33,3 +33,12 @@ fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), String> {
     at.insert(last.to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
     Ok(())
 }
+
+/// Names that become folders.
+pub fn plain_name(key: &str, name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(format!("{key} = \"{name}\": it must be one word of letters, digits, '-', '_' and '.'"));
+    }
+    Ok(())
+}

@@ -6,22 +6,21 @@
 
 mod data;
 mod exam;
-mod fit;
 mod pairs;
 mod plan;
 mod recipe;
 mod result;
-mod state;
 mod student;
 mod truth;
 
 pub use pairs::{LabelRule, PairCounts, PairRule};
 pub use plan::PartCounts;
-pub use recipe::{Data, Model, Recipe, Split, Training};
+pub use recipe::{Data, Model, Recipe, Split};
 pub use result::{FailedModel, ModelResult, Parameters, RewardResult, Seconds};
 
 use super::TrainError;
 use super::calls::Calls;
+use super::supervised::{Fit, State};
 use crate::bench::{BenchError, Clock, Services};
 use crate::market::SYNTHETIC;
 use adeval_eval::statistics::multiplicity::holm;
@@ -29,12 +28,10 @@ use adeval_eval::statistics::paired;
 use adeval_eval::{Bootstrap, ClusterTable};
 use data::Pictures;
 use exam::Answers;
-use fit::Fit;
 use plan::{Plan, PlannedModel};
-use state::State;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use student::Student;
+use student::{Pupil, Student};
 use truth::Truth;
 
 /// A finished training.
@@ -105,7 +102,8 @@ fn examine(
             let state = if plan.recipe.training_of(planned.model).epochs == 0 {
                 untrained(calls.dir)?
             } else {
-                Fit { student: &student, dir: calls.dir }.run(pictures)?
+                Fit { learner: &mut Pupil { student: &student, pictures: &mut *pictures }, dir: calls.dir }
+                    .run()?
             };
             Ok((Answers::ask(&student, pictures)?, state))
         },
@@ -115,16 +113,7 @@ fn examine(
 
 /// The state of a model that is only tested, which need not be trainable.
 fn untrained(dir: &Path) -> Result<State, TrainError> {
-    let state = State {
-        epoch: 0,
-        steps: 0,
-        best_epoch: 0,
-        best_loss: 0.0,
-        metrics_bytes: 0,
-        examples: 0,
-        training_seconds: 0.0,
-        parameters: None,
-    };
+    let state = State::default();
     state.write(dir)?;
     Ok(state)
 }

@@ -2,7 +2,7 @@
 
 use super::recipe::{Data, Recipe};
 use crate::bench::{BenchError, Services, load_rgb, product_hash};
-use crate::market::MarketFile;
+use crate::market::products_of;
 use crate::near::picture_of;
 use crate::products;
 use crate::records::{CreativeTotals, ReadOptions, read as read_table};
@@ -77,18 +77,6 @@ impl Sources {
             )),
         }
     }
-}
-
-/// The products that a market was made with.
-fn products_of(market: &Path) -> Result<PathBuf, TrainError> {
-    let path = market.join("market.json");
-    let unread = |reason: String| BenchError::Read { path: path.clone(), reason };
-    let bytes = std::fs::read(&path).map_err(|e| {
-        unread(format!("it cannot be read: {e}; make a market with `adeval market --out FOLDER`"))
-    })?;
-    let file: MarketFile = serde_json::from_slice(&bytes)
-        .map_err(|e| unread(format!("this is no market's description: {e}; make the market anew")))?;
-    Ok(file.products_from.into())
 }
 
 /// Reads all of it.

@@ -4,9 +4,9 @@ use super::data::{Pictures, Shop};
 use super::pairs::{Labelled, bare};
 use super::plan::Plan;
 use super::result::{ModelResult, Parameters, Seconds};
-use super::state::State;
 use super::student::{Answer, Student};
 use crate::records::{Cell, Field, Kind, Writer};
+use crate::train::supervised::State;
 use crate::train::{TrainError, checkpoint};
 use adeval_eval::pairs::{Options, Pair, Report, evaluate, temperature, tempered};
 use adeval_eval::{Bootstrap, Estimate, EvalError, Sums};
@@ -77,6 +77,7 @@ pub fn report(
     let plain: Report = evaluate(&raw, &options)?;
     let report = evaluate(&judged(plan, &answers.test, |p| tempered(p, temperature)), &options)?;
     let per_thousand = |seconds: f64, questions: f64| (questions > 0.0).then(|| 1000.0 * seconds / questions);
+    let questions = state.examples as f64 * if plan.recipe.both_orders { 2.0 } else { 1.0 };
     let asked = 2.0 * (answers.validation.len() + answers.test.len()) as f64;
     Ok(ModelResult {
         id: id.to_owned(),
@@ -93,7 +94,7 @@ pub fn report(
         true_order: None,
         beats: Vec::new(),
         seconds: Seconds {
-            training: per_thousand(state.training_seconds, state.examples as f64),
+            training: per_thousand(state.training_seconds, questions),
             comparing: per_thousand(answers.seconds, asked),
         },
         weights: format!("models/{id}/best"),

@@ -3,7 +3,9 @@
 use super::pairs::{LabelRule, PairRule};
 use crate::bench::BenchError;
 use crate::suite::{Component, ProductSource, Suite};
-use crate::train::{TrainError, recipe_file};
+use crate::train::TrainError;
+use crate::train::recipe_file::{self, plain_name};
+use crate::train::supervised::Training;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -38,46 +40,6 @@ impl Default for Split {
     }
 }
 
-/// How a model is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Training {
-    /// The most epochs. 0 leaves a model as it is: it is calibrated and tested only.
-    pub epochs: u32,
-    /// Epochs without a lower loss on the validation pairs after which training ends.
-    #[schemars(range(min = 1))]
-    pub patience: u32,
-    /// Peak learning rate of `AdamW`.
-    pub learning_rate: f64,
-    /// Share of the steps of all epochs in which the rate rises; then it falls as a cosine. [0, 1).
-    pub warm_up: f64,
-    /// Pairs a step; with `both_orders` each is two examples.
-    #[schemars(range(min = 1))]
-    pub batch: usize,
-    /// Pairs in one call of the model: fewer take less memory.
-    #[schemars(range(min = 1))]
-    pub pairs_per_call: usize,
-    /// Gradients are scaled down to this norm; never when absent.
-    pub max_grad_norm: Option<f64>,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            epochs: 20,
-            patience: 4,
-            learning_rate: 1e-3,
-            warm_up: 0.05,
-            batch: 16,
-            pairs_per_call: 16,
-            max_grad_norm: Some(1.0),
-            weight_decay: 0.0,
-        }
-    }
-}
-
 /// A reward model that is trained, or only tested.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +57,7 @@ pub struct Model {
     /// A weight file or directory to begin with, in place of the component's own.
     #[serde(default)]
     pub weights: Option<PathBuf>,
-    /// How it is trained, in place of the recipe's `training`.
+    /// How it is trained, in place of the recipe's `training`; with `epochs = 0` it is calibrated and tested only.
     #[serde(default)]
     pub training: Option<Training>,
 }
@@ -237,39 +199,4 @@ impl Model {
             weights: self.weights.clone(),
         }
     }
-}
-
-impl Training {
-    fn check(&self) -> Result<(), String> {
-        let positive = |name: &str, value: f64| match value > 0.0 && value.is_finite() {
-            true => Ok(()),
-            false => Err(format!("training.{name} is {value}, it must be above 0 and finite")),
-        };
-        positive("learning_rate", self.learning_rate)?;
-        positive("max_grad_norm", self.max_grad_norm.unwrap_or(1.0))?;
-        if !(0.0..1.0).contains(&self.warm_up) {
-            return Err(format!("training.warm_up is {}, it must be at least 0 and below 1", self.warm_up));
-        }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return Err(format!("training.weight_decay is {}, it must be at least 0", self.weight_decay));
-        }
-        let least = [
-            ("patience", self.patience as usize),
-            ("batch", self.batch),
-            ("pairs_per_call", self.pairs_per_call),
-        ];
-        match least.iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => Err(format!("training.{name} is 0, it must be at least 1")),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Names that become folders.
-fn plain_name(key: &str, name: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-        return Err(format!("{key} = \"{name}\": it must be one word of letters, digits, '-', '_' and '.'"));
-    }
-    Ok(())
 }

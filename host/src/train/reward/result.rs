@@ -75,8 +75,8 @@ pub struct ModelResult {
     pub best_epoch: u32,
     /// Optimizer steps.
     pub steps: u64,
-    /// Cross-entropy on the validation pairs at that epoch, in nats; ln 2 is what chance has.
-    pub validation_loss: f64,
+    /// Cross-entropy on the validation pairs at that epoch, in nats; ln 2 is what chance has. Absent for a model that was not trained.
+    pub validation_loss: Option<f64>,
     /// What log-odds are divided by, fitted on the validation pairs; above 1 for a model that promises too much.
     pub temperature: f64,
     /// Accuracy, ceiling, swap consistency, calibration with that temperature: of the test pairs.

@@ -5,10 +5,10 @@ use super::pairs::Labelled;
 use super::plan::{Plan, PlannedModel};
 use crate::bench::OpenComponent;
 use crate::train::TrainError;
-use crate::train::calls::Calls;
+use crate::train::calls::{Calls, finite};
+use crate::train::supervised::{Learner, Metrics, Training};
 use adeval_sdk::client::{RewardClient, TrainingClient};
-use adeval_sdk::{ErrorKind, GradientOptions, LabelledPair, PairRequest, PluginError, TrainingOptions, rng};
-use std::collections::BTreeMap;
+use adeval_sdk::{GradientOptions, LabelledPair, PairRequest, PluginError, TrainingOptions, rng};
 use std::path::Path;
 
 /// P(left) of a pair: with its first creative on the left, and with its second.
@@ -48,7 +48,7 @@ impl<'a> Student<'a> {
         pictures: &mut Pictures<'_>,
     ) -> Result<(Vec<Option<Answer>>, Option<PluginError>), TrainError> {
         let (mut all, mut first) = (Vec::with_capacity(pairs.len()), None);
-        for chunk in pairs.chunks(self.plan.recipe.training_of(self.planned.model).pairs_per_call) {
+        for chunk in pairs.chunks(self.plan.recipe.training_of(self.planned.model).examples_per_call) {
             let one_way = self.requests(chunk, pictures)?;
             let asked: Vec<PairRequest> =
                 one_way.into_iter().flat_map(|pair| [pair.clone(), mirrored(pair)]).collect();
@@ -68,16 +68,16 @@ impl<'a> Student<'a> {
     }
 
     /// One optimizer step on some pairs, and what it was like.
-    pub fn step(
+    fn step(
         &self,
         pairs: &[Labelled],
         pictures: &mut Pictures<'_>,
         rate: f64,
         number: u64,
-    ) -> Result<BTreeMap<String, f64>, TrainError> {
+    ) -> Result<Metrics, TrainError> {
         let settings = self.plan.recipe.training_of(self.planned.model);
-        let mut metrics = BTreeMap::new();
-        for (part, chunk) in pairs.chunks(settings.pairs_per_call).enumerate() {
+        let mut metrics = Metrics::new();
+        for (part, chunk) in pairs.chunks(settings.examples_per_call).enumerate() {
             let examples = self.examples(chunk, pictures)?;
             let weight = chunk.len() as f64 / pairs.len() as f64;
             let chance = ["gradient", &number.to_string(), &part.to_string()];
@@ -104,11 +104,11 @@ impl<'a> Student<'a> {
         Ok(metrics)
     }
 
-    pub fn save(&self, directory: &Path) -> Result<(), PluginError> {
+    fn save(&self, directory: &Path) -> Result<(), PluginError> {
         self.training.save(directory, &adeval_sdk::CallContext::detached())
     }
 
-    pub fn load(&self, directory: &Path) -> Result<(), TrainError> {
+    fn load(&self, directory: &Path) -> Result<(), TrainError> {
         self.calls.call(&self.planned.component, |cx| self.training.load(directory, cx))
     }
 
@@ -157,15 +157,112 @@ impl<'a> Student<'a> {
     }
 }
 
-/// A loss that is no number ends a training, also where a component reports one without an error.
-fn finite(loss: Option<f64>) -> Result<(), PluginError> {
-    match loss {
-        Some(loss) if !loss.is_finite() => {
-            let message = format!(
-                "the loss is {loss}; lower the learning rate, or look at these products' pictures and CTRs"
-            );
-            Err(PluginError::new(ErrorKind::Numerical, message))
+/// A model that learns from the training pairs.
+pub struct Pupil<'a, 'p, 's> {
+    pub student: &'a Student<'p>,
+    pub pictures: &'a mut Pictures<'s>,
+}
+
+impl Learner for Pupil<'_, '_, '_> {
+    fn name(&self) -> &str {
+        &self.student.planned.model.id
+    }
+
+    fn calls(&self) -> Calls<'_> {
+        self.student.calls
+    }
+
+    fn settings(&self) -> &Training {
+        self.student.plan.recipe.training_of(self.student.planned.model)
+    }
+
+    fn seed(&self) -> u64 {
+        self.student.plan.recipe.seed
+    }
+
+    fn examples(&self) -> usize {
+        self.student.plan.training.pairs.len()
+    }
+
+    fn product(&self, example: usize) -> &str {
+        let plan = self.student.plan;
+        &plan.shop.products[plan.training.pairs[example].product].product.id
+    }
+
+    fn step(&mut self, batch: &[usize], rate: f64, number: u64) -> Result<Metrics, TrainError> {
+        let pairs: Vec<Labelled> = batch.iter().map(|at| self.student.plan.training.pairs[*at]).collect();
+        self.student.step(&pairs, self.pictures, rate, number)
+    }
+
+    fn validation_examples(&self) -> usize {
+        self.student.plan.validation.pairs.len()
+    }
+
+    fn validate(&mut self) -> Result<(f64, Metrics), TrainError> {
+        let pairs = &self.student.plan.validation.pairs;
+        let (answers, refused) = self.student.answers(pairs, self.pictures)?;
+        let Some(loss) = loss(pairs, &answers) else {
+            let error =
+                refused.unwrap_or_else(|| PluginError::invalid_request("it answered no validation pair"));
+            return Err(self.student.calls.failed(&self.student.planned.component, error));
+        };
+        Ok((loss.cross_entropy, Metrics::from([("validation/accuracy".into(), loss.accuracy)])))
+    }
+
+    fn save(&self, directory: &Path) -> Result<(), PluginError> {
+        self.student.save(directory)
+    }
+
+    fn load(&self, directory: &Path) -> Result<(), TrainError> {
+        self.student.load(directory)
+    }
+}
+
+/// What a model said of pairs against their labels.
+struct Loss {
+    /// Mean cross-entropy over both orders, nats.
+    cross_entropy: f64,
+    /// Share of pairs ordered as their labels are; ties count a half.
+    accuracy: f64,
+}
+
+/// The least probability that a label is held against: a sure answer that is wrong costs 16 nats, and no infinity.
+const LEAST: f64 = 1e-7;
+
+/// `None` when nothing was answered.
+fn loss(pairs: &[Labelled], answers: &[Option<Answer>]) -> Option<Loss> {
+    let (mut entropy, mut right, mut count) = (0.0, 0.0, 0.0);
+    for (pair, answer) in pairs.iter().zip(answers) {
+        let Some([first_left, second_left]) = answer else { continue };
+        for p in [*first_left, 1.0 - second_left] {
+            let p = p.clamp(LEAST, 1.0 - LEAST);
+            // Half of the entropy of each order.
+            entropy -= f64::midpoint(pair.first * p.ln(), (1.0 - pair.first) * (1.0 - p).ln());
         }
-        _ => Ok(()),
+        let p = f64::midpoint(*first_left, 1.0 - second_left);
+        let tie = p == 0.5 || pair.first == 0.5;
+        right += if tie { 0.5 } else { f64::from(u8::from((p > 0.5) == (pair.first > 0.5))) };
+        count += 1.0;
+    }
+    (count > 0.0).then(|| Loss { cross_entropy: entropy / count, accuracy: right / count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_the_mean_over_both_orders_of_what_was_answered() {
+        let pair =
+            |first| Labelled { product: 0, creatives: [0, 1], first, ctr: [0.1, 0.2], first_left: true };
+        let pairs = [pair(1.0), pair(0.0), pair(1.0)];
+        let answers = [Some([0.8, 0.4]), None, Some([0.5, 0.5])];
+        let found = loss(&pairs, &answers).unwrap();
+        let by_hand = -(f64::midpoint(0.8_f64.ln(), 0.6_f64.ln()) + 0.5_f64.ln()) / 2.0;
+        assert!((found.cross_entropy - by_hand).abs() < 1e-12, "{}", found.cross_entropy);
+        assert_eq!(found.accuracy, 0.75);
+        assert!(loss(&pairs, &[None, None, None]).is_none());
+        let sure = loss(&pairs[..1], &[Some([0.0, 1.0])]).unwrap();
+        assert!(sure.cross_entropy.is_finite());
     }
 }
