@@ -54,6 +54,17 @@ impl Calls<'_> {
     }
 }
 
+/// Whether a component has the trainable half of its kind.
+///
+/// # Errors
+/// [`TrainError::Component`] when it is not there.
+pub fn is_trainable(component: &PlannedComponent, services: &Services<'_>) -> Result<bool, TrainError> {
+    let usage = &component.usage;
+    let identity = services.plugins.identify(component.kind, &usage.component, &usage.parameters);
+    let failed = |error| TrainError::Component { user: component.user.clone(), error };
+    Ok(identity.map_err(failed)?.trainable)
+}
+
 /// A loss that is no number ends a training, also where a component reports one without an error.
 pub fn finite(loss: Option<f64>) -> Result<(), PluginError> {
     match loss {

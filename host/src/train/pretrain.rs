@@ -11,7 +11,7 @@ pub use lessons::Lesson;
 pub use recipe::{Data, Recipe, Task};
 pub use result::{Counts, PretrainResult};
 
-use super::calls::Calls;
+use super::calls::{Calls, is_trainable};
 use super::supervised::{Fit, State};
 use super::{TrainError, binding, checkpoint, split};
 use crate::bench::{Clock, PlannedComponent, Services};
@@ -89,6 +89,12 @@ impl Plan {
             &recipe.prompt,
             services,
         )?;
+        if !is_trainable(&component, services)? {
+            return Err(recipe.wrong(&format!(
+                "{} is not trainable; choose a prompt generator that learns",
+                recipe.prompt.plugin
+            )));
+        }
         let listed = &recipe.products.path;
         let market = recipe.data.market.as_ref().map(|market| suite.resolve(market));
         let source = match (&market, listed.as_os_str().is_empty()) {

@@ -194,7 +194,7 @@ fn notes(result: &RewardResult) -> String {
     if let Some(ceiling) = ceiling {
         let _ = writeln!(
             page,
-            "The ceiling is {} {}: what a judge reaches who knows every true order. Intervals are over products.",
+            "The ceiling is {} {}: what a judge reaches who knows every true order.\nIntervals are over products.",
             percent(ceiling),
             interval(ceiling)
         );

@@ -4,6 +4,7 @@ use super::data::{self, Shop};
 use super::pairs::{self, Labelled, PairCounts};
 use super::recipe::{Model, Recipe};
 use crate::bench::{PlannedComponent, Services};
+use crate::train::calls::is_trainable;
 use crate::train::{TrainError, binding, split};
 use adeval_sdk::Kind;
 use serde::{Deserialize, Serialize};
@@ -50,16 +51,13 @@ pub struct PlannedModel<'a> {
 }
 
 /// Refuses to train what cannot learn, before anything is computed.
-fn is_trainable(
+fn learns(
     recipe: &Recipe,
     model: &Model,
     component: &PlannedComponent,
     services: &Services<'_>,
 ) -> Result<(), TrainError> {
-    let failed = |error| TrainError::Component { user: component.user.clone(), error };
-    let parameters = &component.usage.parameters;
-    let identity = services.plugins.identify(Kind::RewardModel, &model.plugin, parameters).map_err(failed)?;
-    if identity.trainable || recipe.training_of(model).epochs == 0 {
+    if recipe.training_of(model).epochs == 0 || is_trainable(component, services)? {
         return Ok(());
     }
     Err(TrainError::Recipe(format!(
@@ -76,7 +74,7 @@ impl<'a> Plan<'a> {
             let user = format!("model \"{}\"", model.id);
             let component =
                 PlannedComponent::new(&suite, Kind::RewardModel, user, &model.component(), services)?;
-            is_trainable(recipe, model, &component, services)?;
+            learns(recipe, model, &component, services)?;
             Ok(PlannedModel { model, component })
         };
         let models = recipe.models.iter().map(planned).collect::<Result<Vec<_>, TrainError>>()?;
