@@ -122,8 +122,8 @@ fn what_cannot_be_learned_is_told_by_name() {
         "--quiet train pretrain --out own --lessons lessons.jsonl --products products/products.json";
     room.adeval(lessons).arg(&own).run().refused(1, &["lessons.jsonl", "line 2"]);
     train(&room, &recipe, "done").run().done();
-    room.adeval("--quiet train pretrain --out done --seed 9")
+    room.adeval("--quiet train pretrain --out done --set training.batch=8")
         .arg(&recipe)
         .run()
-        .refused(1, &["recipe.seed: 4 there, 9 now", "--out"]);
+        .refused(1, &["recipe.training.batch: 4 there, 8 now", "--out"]);
 }
