@@ -3,6 +3,7 @@
 mod bandit;
 mod locate;
 mod names;
+mod numbers;
 mod steps;
 
 use crate::bench::BenchError;
@@ -11,6 +12,7 @@ use adeval_eval::leaderboard::Distance;
 pub use bandit::{Bandit, Optimizer};
 pub use locate::{find_default, find_shipped};
 pub use names::nearest;
+pub use numbers::must_be_finite;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -163,9 +165,11 @@ impl Suite {
     pub fn parse(text: &str, file: &Path) -> Result<Self, BenchError> {
         let mut suite: Self = toml::from_str(text)
             .map_err(|e| BenchError::Suite(format!("{}{}", file.display(), names::explain(&e, text))))?;
+        let wrong = |message: String| BenchError::Suite(format!("{}: {message}", file.display()));
+        numbers::must_be_finite(&toml::from_str(text).unwrap_or_default()).map_err(wrong)?;
         suite.file = file.to_owned();
         text.clone_into(&mut suite.text);
-        suite.check().map_err(|m| BenchError::Suite(format!("{}: {m}", file.display())))?;
+        suite.check().map_err(wrong)?;
         Ok(suite)
     }
 

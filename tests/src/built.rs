@@ -4,6 +4,8 @@
 //! that folder. The program looks for plugins in its own folder, so the tests run it from a folder without any and say
 //! themselves which plugins it shall see.
 
+use adeval_sdk::ContractVersion;
+use object::{Object, ObjectSection, ObjectSymbol};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -52,6 +54,25 @@ pub fn library(name: &str) -> PathBuf {
     let path = deps().join(format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"));
     assert!(path.is_file(), "{} was not built; is {name} a dev-dependency of the tests?", path.display());
     path
+}
+
+/// A plugin whose bytes say that it was built for contract 9.0.
+///
+/// # Panics
+/// When the library does not say for which contract it is.
+pub fn of_contract_nine() -> Vec<u8> {
+    let mut bytes = fs::read(library(SECOND)).expect("it was built");
+    let file = object::File::parse(&*bytes).expect("it is a library");
+    let symbol = file.dynamic_symbols().find(|symbol| symbol.name() == Ok("ADEVAL_PLUGIN_CONTRACT"));
+    let symbol = symbol.expect("it exports its contract");
+    let section = symbol.section_index().and_then(|index| file.section_by_index(index).ok());
+    let section = section.expect("the symbol is in a section");
+    let start = section.file_range().expect("the section is in the file").0;
+    let at = usize::try_from(start + symbol.address() - section.address()).expect("a place in the file");
+    let current = ContractVersion::CURRENT.packed();
+    assert_eq!(bytes[at..at + 4], current.to_le_bytes(), "this is where the version is");
+    bytes[at..at + 4].copy_from_slice(&(9_u32 << 16).to_le_bytes());
+    bytes
 }
 
 /// The folder of the tests' programs and of their dependencies.

@@ -1,12 +1,12 @@
 //! The check catches every plugin that is known to be bad, by the rule that is meant for it, and survives them all; good
 //! ones raise no alarm.
 
-use adeval_tests::{Room, built};
+use adeval_tests::{Room, built, is_alive, wait_for};
 use serde_json::Value;
 use std::path::Path;
 
 /// Misbehaviour, the rule that must catch it, and how it must end.
-const KNOWN_BAD: [(&str, &str, &str); 40] = [
+const KNOWN_BAD: [(&str, &str, &str); 42] = [
     ("panics", "ordinary-request", "failed"),
     ("panics-in-create", "creates", "failed"),
     ("refuses-to-start", "creates", "failed"),
@@ -40,6 +40,8 @@ const KNOWN_BAD: [(&str, &str, &str); 40] = [
     ("loves-the-left", "self-comparison", "failed"),
     ("learns-backwards", "reward-loss-falls", "failed"),
     ("replaces-the-gradient", "gradient-adds-up", "failed"),
+    ("halves-its-gradient", "gradient-fits-loss", "failed"),
+    ("ignores-token-weights", "gradient-fits-loss", "failed"),
     ("forgets-its-training", "save-and-load", "failed"),
     ("loads-anything", "broken-saves", "failed"),
     ("forgets-the-mean", "loss-gradient", "failed"),
@@ -113,14 +115,107 @@ fn what_is_no_plugin_fails_the_first_rule() {
     let whole = std::fs::read(built::library(built::MISBEHAVING)).unwrap();
     let cut = room.write("cut.so", &whole[..whole.len() / 2]);
     let text = room.write("text.so", "I am a text");
-    for file in [cut, text] {
+    let other = room.write("other.so", built::of_contract_nine());
+    for (file, rule, ends) in [
+        (cut, "library-loads", "crashed failed"),
+        (text, "library-loads", "failed"),
+        (other, "contract-version", "failed"),
+    ] {
         let (code, report) = check(&room, &file, "");
         assert_eq!(code, Some(1));
-        assert_eq!(bad(&report)[0]["rule"], "library-loads", "{report}");
+        let caught = bad(&report).into_iter().find(|attempt| attempt["rule"] == rule);
+        let status = caught.and_then(|attempt| attempt["status"].as_str());
+        assert!(status.is_some_and(|status| ends.contains(status)), "{}: {report}", file.display());
     }
+    let (_, report) = check(&room, &room.path("other.so"), "--only contract-version");
+    let said = report["attempts"][0]["message"].as_str().unwrap();
+    assert!(said.contains("was built for contract 9.0, this host speaks"), "{said}");
     let ended = room.adeval("plugin check no-such-file.so").run();
     ended.speaks_plainly();
     assert_eq!(ended.code, Some(1), "{ended:#?}");
+}
+
+/// One that ends its process, whatever it is asked, costs the lines of the rules that call it; the rest is tried all the same.
+#[test]
+fn the_check_tries_every_rule_on_a_plugin_that_dies_in_each() {
+    let room = Room::new();
+    let library = built::library(built::MISBEHAVING);
+    let (_, healthy) = check(&room, &library, "--component well-behaved --jobs 2");
+    let count = |report: &Value| report["attempts"].as_array().unwrap().len();
+    for (component, ends) in
+        [("aborts", "(abort)"), ("segfaults", "(segmentation fault)"), ("exits", "exited with code 0")]
+    {
+        let (code, report) = check(&room, &library, &format!("--component {component} --jobs 2"));
+        assert_eq!((code, count(&report)), (Some(1), count(&healthy)), "{component}");
+        let crashed: Vec<_> = bad(&report).into_iter().filter(|a| a["status"] == "crashed").collect();
+        assert!(crashed.len() > 10, "{component}: {report}");
+        let said = |attempt: &&Value| attempt["message"].as_str().is_some_and(|m| m.contains(ends));
+        assert!(crashed.iter().all(said), "{component}: {crashed:#?}");
+        let manifest =
+            report["attempts"].as_array().unwrap().iter().find(|a| a["rule"] == "creates").unwrap();
+        assert_eq!(manifest["status"], "passed", "what does not call it holds: {component}");
+    }
+}
+
+/// Several rules at a time find what one at a time finds, in the same order.
+#[test]
+fn parallel_jobs_give_the_same_report() {
+    let room = Room::new();
+    let library = built::library(built::MISBEHAVING);
+    let verdicts = |jobs: u32| {
+        let skipped = "--skip time-stable --skip cancellation --skip memory-growth";
+        let options = format!("--component ignores-the-seed --component keeps-state {skipped} --jobs {jobs}");
+        let (code, report) = check(&room, &library, &options);
+        let attempts = report["attempts"].as_array().unwrap().iter();
+        let verdict = |a: &Value| format!("{} {} {} {}", a["rule"], a["component"], a["status"], a["seed"]);
+        (code, attempts.map(verdict).collect::<Vec<_>>())
+    };
+    assert_eq!(verdicts(4), verdicts(1));
+}
+
+#[test]
+fn a_dead_plugins_last_words_are_in_the_report() {
+    let room = Room::new();
+    let library = built::library(built::MISBEHAVING);
+    let options = "--component panics-in-create --only creates";
+    let (_, report) = check(&room, &library, options);
+    let words = report["attempts"][0]["stderr"].as_str().unwrap();
+    assert!(words.contains("not made for this world"), "{report}");
+    let text = room.adeval(&format!("plugin check {options}")).arg(&library).run();
+    assert!(text.stdout.contains("not made for this world"), "{}", text.stdout);
+}
+
+/// The round that a failed fuzz names is the first one of a check that is told to reproduce it.
+#[test]
+fn a_failed_fuzz_names_the_seed_that_reproduces_it() {
+    let room = Room::new();
+    let library = built::library(built::MISBEHAVING);
+    let fuzz = |options: &str| {
+        let options = format!("--level strict --component faints-at-tall-ones --only fuzz {options}");
+        let (code, report) = check(&room, &library, &options);
+        assert_eq!((code, &report["attempts"][0]["status"]), (Some(1), &"failed".into()), "{report}");
+        report["attempts"][0]["message"].as_str().unwrap().to_owned()
+    };
+    let first = fuzz("");
+    let (_, rest) = first.split_once("--reproduce ").unwrap();
+    let (seed, case) = rest.split_once(';').unwrap();
+    let again = fuzz(&format!("--reproduce {seed}"));
+    assert!(again.starts_with(&format!("round 0 (--reproduce {seed};{case}")), "{first} | {again}");
+}
+
+/// A rule that takes too long ends with all that it has started.
+#[test]
+fn what_a_hanging_plugin_has_started_dies_with_it() {
+    let room = Room::new();
+    let library = built::library(built::MISBEHAVING);
+    let options = "--component leaves-a-child --only ordinary-request --timeout 3";
+    let (_, report) = check(&room, &library, options);
+    let attempt = &report["attempts"][0];
+    assert_eq!(attempt["status"], "timed-out", "{report}");
+    let words = attempt["stderr"].as_str().unwrap();
+    let child = words.split("child ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    let child: u32 = child.parse().unwrap();
+    wait_for("the end of the child", || !is_alive(child));
 }
 
 #[test]

@@ -4,7 +4,6 @@
 
 use adeval_sdk::ContractVersion;
 use adeval_tests::{Ended, Room, built};
-use object::{Object, ObjectSection, ObjectSymbol};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -97,20 +96,6 @@ fn a_name_that_is_not_there_is_mended() {
     assert!(json["error"]["message"].as_str().is_some_and(|m| m.contains("panicks")), "{json}");
 }
 
-/// The bytes of a plugin that say which contract it was built for, changed to version 9.0.
-fn of_contract_nine() -> Vec<u8> {
-    let mut bytes = fs::read(built::library(built::SECOND)).unwrap();
-    let file = object::File::parse(&*bytes).unwrap();
-    let symbol = file.dynamic_symbols().find(|s| s.name() == Ok("ADEVAL_PLUGIN_CONTRACT")).unwrap();
-    let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
-    let (start, _) = section.file_range().unwrap();
-    let at = usize::try_from(start + symbol.address() - section.address()).unwrap();
-    let current = ContractVersion::CURRENT.packed();
-    assert_eq!(bytes[at..at + 4], current.to_le_bytes(), "this is where the version is");
-    bytes[at..at + 4].copy_from_slice(&(9_u32 << 16).to_le_bytes());
-    bytes
-}
-
 /// A folder with one good plugin and four files that are none.
 fn mixed() -> Room {
     let room = Room::with_plugins(&[]);
@@ -119,7 +104,7 @@ fn mixed() -> Room {
     room.write("plugins/libtruncated.so", &second[..second.len() / 2]);
     room.write("plugins/libtext.so", "this is a text\n");
     room.write("plugins/libempty.so", "");
-    room.write("plugins/libfuture.so", of_contract_nine());
+    room.write("plugins/libfuture.so", built::of_contract_nine());
     room.write("plugins/readme.txt", "not looked at");
     room
 }

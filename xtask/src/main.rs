@@ -78,8 +78,14 @@ enum Command {
     Parity,
     /// Check the spelling of all text.
     Typos,
-    /// Run the tests of all `unsafe` code under AddressSanitizer, and Miri where it is installed; needs a nightly compiler.
-    Sanitize,
+    /// Run the tests of all `unsafe` code under AddressSanitizer; needs a nightly compiler.
+    Sanitize {
+        /// Only these parts.
+        #[arg(value_enum, value_name = "PART")]
+        parts: Vec<sanitize::Part>,
+    },
+    /// Interpret the tests of the binary frontier with Miri; needs a nightly compiler with the components miri and rust-src.
+    Miri,
     /// Compile everything that runs on NVIDIA GPUs; no GPU is needed, the toolkit is installed where there is none.
     CheckCuda,
     /// Run the parity tests and renders of real size on this machine's NVIDIA GPU, and print pictures a second.
@@ -102,7 +108,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Bench { args } => return bench::run(&workspace, args),
         Command::Dist => return dist::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Parity => return parity::run(&workspace).map(|()| ExitCode::SUCCESS),
-        Command::Sanitize => return sanitize::run(&workspace).map(|()| ExitCode::SUCCESS),
+        Command::Sanitize { parts } => return sanitize::run(&workspace, parts).map(|()| ExitCode::SUCCESS),
+        Command::Miri => return sanitize::miri(&workspace).map(|()| ExitCode::SUCCESS),
         Command::CheckCuda => return cuda::check(&workspace).map(|()| ExitCode::SUCCESS),
         Command::GpuCheck => return gpu::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Test => check::ALL,

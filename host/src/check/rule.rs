@@ -39,6 +39,8 @@ pub enum Scope {
     Any,
     /// Components of one kind.
     Kind(Kind),
+    /// Components that make or look at creatives.
+    Pictured,
     /// Components of these kinds, whose results depend on a seed.
     Seeded,
     /// Trainable components of one kind.
@@ -54,6 +56,9 @@ impl Scope {
             Self::Library => false,
             Self::Any => true,
             Self::Kind(wanted) => kind == wanted,
+            Self::Pictured => {
+                matches!(kind, Kind::BackgroundGenerator | Kind::RewardModel | Kind::ImageEmbedder)
+            }
             Self::Seeded => matches!(kind, Kind::PromptGenerator | Kind::BackgroundGenerator),
             Self::Trainable(wanted) => trainable && kind == wanted,
             Self::AnyTrainable => trainable,

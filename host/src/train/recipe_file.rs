@@ -1,6 +1,7 @@
 //! Recipes as files: TOML, with keys that the command line changes.
 
 use super::TrainError;
+use crate::suite::must_be_finite;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
@@ -16,6 +17,7 @@ pub fn read<T: DeserializeOwned>(file: &Path, changes: &[(String, String)]) -> R
     for (key, value) in changes {
         set(&mut table, key, value).map_err(wrong)?;
     }
+    must_be_finite(&table).map_err(wrong)?;
     table.try_into().map_err(|e: toml::de::Error| wrong(e.message().to_owned()))
 }
 

@@ -40,9 +40,7 @@ pub fn load(path: &Path) -> Result<LoadedLibrary> {
     let module = header.init_root_module::<PluginModuleRef>().map_err(|e| {
         incompatible(path, &format!("was built with another layout of the frontier: {}", brief(&e)))
     })?;
-    let manifest: Manifest = serde_json::from_slice(&open(module.manifest()())?)
-        .map_err(|e| incompatible(path, &format!("has an unreadable manifest: {e}")))?;
-    Ok(LoadedLibrary { module, manifest: Arc::new(manifest) })
+    LoadedLibrary::of(module, &|reason| incompatible(path, reason))
 }
 
 fn check_contract(path: &Path, library: &RawLibrary) -> Result<()> {
@@ -75,6 +73,13 @@ fn brief(error: &LibraryError) -> String {
 }
 
 impl LoadedLibrary {
+    /// A root module with what it says of itself; `refused` makes the error when that cannot be read.
+    fn of(module: PluginModuleRef, refused: &dyn Fn(&str) -> PluginError) -> Result<Self> {
+        let manifest: Manifest = serde_json::from_slice(&open(module.manifest()())?)
+            .map_err(|e| refused(&format!("has an unreadable manifest: {e}")))?;
+        Ok(Self { module, manifest: Arc::new(manifest) })
+    }
+
     /// What the library says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -126,3 +131,6 @@ impl Endpoint for Guest {
         open(self.0.call(RStr::from(method), to_stable(message), host)).map(from_stable)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,8 +19,8 @@ pub static RULES: [Rule; 6] = [
     rule!(
         "large-creative",
         Strict,
-        Scope::Kind(Kind::BackgroundGenerator),
-        "a creative of 2048x2048 comes back, or is refused",
+        Scope::Pictured,
+        "creatives of 2048x2048 and 2048x3 are made, judged and embedded, or refused",
         large_creative
     ),
     rule!(
@@ -56,7 +56,12 @@ fn creative_sizes(subject: &Subject) -> Verdict {
 }
 
 fn large_creative(subject: &Subject) -> Verdict {
-    sizes(subject, &[(2048, 2048)])
+    let large = [(2048, 2048), (2048, 3)];
+    match subject.component()?.kind {
+        Kind::RewardModel => judged(subject, &large),
+        Kind::ImageEmbedder => embedded(subject, &large),
+        _ => sizes(subject, &large),
+    }
 }
 
 fn sizes(subject: &Subject, sizes: &[(u32, u32)]) -> Verdict {
@@ -148,13 +153,17 @@ fn texts(subject: &Subject) -> Verdict {
 }
 
 fn judged_sizes(subject: &Subject) -> Verdict {
+    judged(subject, &SIZES)
+}
+
+fn judged(subject: &Subject, sizes: &[(u32, u32)]) -> Verdict {
     let client = RewardClient::new(subject.create()?);
     let cx = CallContext::detached();
     let mut refused = Vec::new();
-    for (number, &size) in SIZES.iter().enumerate() {
+    for (number, &size) in sizes.iter().enumerate() {
         let what = format!("a creative of {}x{}", size.0, size.1);
         let left = material::creative(subject.seed() ^ number as u64, size);
-        let right = material::creative(subject.seed(), SIZES[(number + 1) % SIZES.len()]);
+        let right = material::creative(subject.seed(), sizes[(number + 1) % sizes.len()]);
         let product = material::product(number);
         let pair = PairRequest { product: product.clone(), left: left.clone(), right };
         let compared = served_or_refused(&what, single(client.compare(&[pair], &cx)))?;
@@ -164,15 +173,19 @@ fn judged_sizes(subject: &Subject) -> Verdict {
             refused.push(format!("{}x{}", size.0, size.1));
         }
     }
-    served_all("size", SIZES.len(), &refused)
+    served_all("size", sizes.len(), &refused)
 }
 
 fn embedded_sizes(subject: &Subject) -> Verdict {
+    embedded(subject, &SIZES)
+}
+
+fn embedded(subject: &Subject, sizes: &[(u32, u32)]) -> Verdict {
     let client = EmbedderClient::new(subject.create()?);
     let cx = CallContext::detached();
     let dimension = client.describe(&cx)?.dimension as usize;
     let mut refused = Vec::new();
-    for &size in &SIZES {
+    for &size in sizes {
         let what = format!("an image of {}x{}", size.0, size.1);
         let request = EmbedRequest { image: material::creative(subject.seed(), size), spatial: false };
         match served_or_refused(&what, single(client.embed(&[request], &cx)))? {
@@ -183,5 +196,5 @@ fn embedded_sizes(subject: &Subject) -> Verdict {
             None => refused.push(format!("{}x{}", size.0, size.1)),
         }
     }
-    served_all("size", SIZES.len(), &refused)
+    served_all("size", sizes.len(), &refused)
 }

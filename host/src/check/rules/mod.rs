@@ -1,5 +1,6 @@
 //! All rules, by theme.
 
+mod gradients;
 mod inputs;
 mod judging;
 mod library;
@@ -9,6 +10,7 @@ mod policies;
 mod prompting;
 mod repeatability;
 mod resources;
+mod stopwatch;
 mod training;
 mod wild;
 
@@ -42,6 +44,7 @@ static ALL: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         &prompting::RULES[..],
         &policies::RULES[..],
         &training::RULES[..],
+        &gradients::RULES[..],
         &resources::RULES[..],
         &wild::RULES[..],
     ]

@@ -115,7 +115,7 @@ fn extremes(subject: &Subject) -> Verdict {
     }
     let (mut refused, mut served) = (0, 0);
     for key in &numeric {
-        for value in [json!(-1e300), json!(1e300), json!(-1), json!(0), json!(u64::MAX)] {
+        for value in [json!(-1e300), json!(1e300), json!(-1), json!(0), json!(u64::MAX), Value::Null] {
             let wrong = with(subject, key, value.clone());
             if let Some(error) = refusal(subject, component, &wrong) {
                 well_refused(key, &error)?;

@@ -4,10 +4,11 @@ use super::super::exercise::{Case, Exercise, Reply, working_size};
 use super::super::rule::{Finding, Rule, Scope, Verdict, ensure};
 use super::super::subject::Subject;
 use super::rule;
-use adeval_sdk::{CallContext, CallHost, Determinism, Endpoint, Message, PluginError};
+use super::stopwatch::Stopwatch;
+use adeval_sdk::{CallContext, CallHost, Determinism, Endpoint, PluginError};
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub static RULES: [Rule; 5] = [
@@ -61,40 +62,9 @@ impl CallHost for Impatient<'_> {
     fn progress(&self, _: f32, _: &str) {}
 }
 
-/// Looks at the clock as the component is entered and left: making the requests takes time too, which is not its own.
-struct Stopwatch {
-    component: Arc<dyn Endpoint>,
-    times: Mutex<Times>,
-}
-
-#[derive(Default)]
-struct Times {
-    entered: Option<Instant>,
-    cancelled: Option<Instant>,
-    late: Duration,
-}
-
-impl Stopwatch {
-    fn times(&self) -> MutexGuard<'_, Times> {
-        self.times.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Endpoint for Stopwatch {
-    fn call(&self, method: &str, message: Message, cx: &CallContext<'_>) -> Result<Message, PluginError> {
-        let entered = Instant::now();
-        self.times().entered = Some(entered);
-        let reply = self.component.call(method, message, cx);
-        let mut times = self.times();
-        let from = times.cancelled.map(|cancelled| cancelled.max(entered));
-        times.late = times.late.max(from.map_or(Duration::ZERO, |from| from.elapsed()));
-        reply
-    }
-}
-
 fn cancellation(subject: &Subject) -> Verdict {
     const GRACE: Duration = Duration::from_secs(1);
-    let watch = Arc::new(Stopwatch { component: subject.create()?, times: Mutex::default() });
+    let watch = Arc::new(Stopwatch::new(subject.create()?));
     let exercise = Exercise::new(subject.component()?.kind, Arc::clone(&watch) as Arc<dyn Endpoint>)?;
     let size = working_size(&exercise, subject.seed())?;
     let one = Instant::now();
@@ -117,22 +87,22 @@ fn cancellation(subject: &Subject) -> Verdict {
 
 /// How long the component goes on after it was told to stop, a tenth of a second after it was entered.
 fn lateness(exercise: &Exercise, watch: &Stopwatch, cases: &[Case]) -> Result<Duration, Finding> {
-    *watch.times() = Times::default();
+    watch.reset();
     let flag = AtomicBool::new(false);
     let host = Impatient(&flag);
     let ended = std::thread::scope(|scope| {
         // Whether it ends with an error or with what it has is its own affair.
         let call = scope.spawn(|| exercise.batch(cases, &CallContext::new(&host)).is_ok());
-        while watch.times().entered.is_none() && !call.is_finished() {
+        while !watch.is_entered() && !call.is_finished() {
             std::thread::sleep(Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_millis(100));
-        watch.times().cancelled = Some(Instant::now());
+        watch.cancelled_now();
         flag.store(true, Ordering::Relaxed);
         call.join()
     });
     ended.map_err(|_| Finding::Failed("the call panicked".into()))?;
-    Ok(watch.times().late)
+    Ok(watch.late())
 }
 
 /// Resident memory of this process in bytes.

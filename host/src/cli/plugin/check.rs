@@ -7,6 +7,7 @@ use crate::check::{
 use crate::cli::exit::{Finish, Stop};
 use crate::cli::progress::Report;
 use crate::cli::{Session, interrupt, output};
+use crate::suite::must_be_finite;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -175,6 +176,8 @@ fn config(named: Option<&Path>) -> Result<CheckConfig, Stop> {
     };
     let config: CheckConfig = toml::from_str(&text)
         .map_err(|error| Stop::new(format!("{}: {}", file.display(), error.message())))?;
+    must_be_finite(&toml::from_str(&text).unwrap_or_default())
+        .map_err(|reason| Stop::new(format!("{}: {reason}", file.display())))?;
     match config.rules.keys().find(|id| find_rule(id).is_none()) {
         Some(id) => Err(Stop::new(format!("{}: there is no rule \"{id}\"", file.display()))
             .help("`adeval plugin check --rules` lists them")),

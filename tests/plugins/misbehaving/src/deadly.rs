@@ -5,6 +5,7 @@ use adeval_sdk::Library;
 use adeval_sdk::prelude::*;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::hint::black_box;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub fn add(library: &mut Library) {
     library.background_generator::<OverflowsItsStack>();
     library.background_generator::<Hangs>();
     library.background_generator::<HangsInCreate>();
+    library.background_generator::<LeavesAChild>();
+    library.background_generator::<FaintsAtTallOnes>();
     library.background_generator::<Exits>();
     library.background_generator::<AllocatesWithoutEnd>();
 }
@@ -54,6 +57,21 @@ deadly!(OverflowsItsStack, "overflows-its-stack", "Recurses without end", |_| {
 deadly!(Hangs, "hangs", "Never answers, and does not stop when it is asked to", |_| loop {
     sleep(Duration::from_secs(1));
 });
+deadly!(LeavesAChild, "leaves-a-child", "Starts another program and waits for it", |_| {
+    if let Ok(mut child) = Command::new("sleep").arg("600").spawn() {
+        eprintln!("child {}", child.id());
+        // Whatever way it ends: nobody is there any more.
+        let _ = child.wait();
+    }
+});
+deadly!(
+    FaintsAtTallOnes,
+    "faints-at-tall-ones",
+    "Panics for creatives that are three times as high as wide",
+    |request| {
+        assert!(request.height < 3 * request.width, "{} pixels are too high for me", request.height);
+    }
+);
 deadly!(Exits, "exits", "Ends its process with exit code 0, as if all were well", |_| std::process::exit(0));
 deadly!(
     AllocatesWithoutEnd,

@@ -13,6 +13,7 @@ pub fn add(library: &mut Library) {
     add_pupil::<FORGETS_ITS_TRAINING>(library);
     add_pupil::<LOADS_ANYTHING>(library);
     add_pupil::<REPLACES_THE_GRADIENT>(library);
+    add_pupil::<HALVES_ITS_GRADIENT>(library);
     add_pupil::<LEARNS_WELL>(library);
 }
 
@@ -63,6 +64,7 @@ const LEARNS_BACKWARDS: u8 = 1;
 const FORGETS_ITS_TRAINING: u8 = 2;
 const LOADS_ANYTHING: u8 = 3;
 const REPLACES_THE_GRADIENT: u8 = 4;
+const HALVES_ITS_GRADIENT: u8 = 5;
 
 /// P(left) = sigmoid(w * lead in brightness), with one fault; without one it is the control.
 struct Pupil<const FAULT: u8> {
@@ -85,6 +87,7 @@ impl<const FAULT: u8> Component for Pupil<FAULT> {
             FORGETS_ITS_TRAINING => ("forgets-its-training", "Saves what it was born with"),
             LOADS_ANYTHING => ("loads-anything", "Takes a broken save for a whole one"),
             REPLACES_THE_GRADIENT => ("replaces-the-gradient", "Forgets the batch before"),
+            HALVES_ITS_GRADIENT => ("halves-its-gradient", "Learns the half of what its loss says"),
             _ => ("learns-well", "A logistic judge of brightness"),
         };
         ComponentInfo::new(id, summary)
@@ -119,7 +122,8 @@ impl<const FAULT: u8> Trainable for Pupil<FAULT> {
             loss -= example.left * p.ln() + (1.0 - example.left) * (1.0 - p).ln();
             gradient += (p - example.left) * lead;
         }
-        let share = options.weight / examples.len().max(1) as f64;
+        let factor = if FAULT == HALVES_ITS_GRADIENT { 0.5 } else { 1.0 };
+        let share = factor * options.weight / examples.len().max(1) as f64;
         let before = if FAULT == REPLACES_THE_GRADIENT { 0.0 } else { self.gradient };
         self.gradient = before + share * gradient;
         let loss = Some(loss / examples.len().max(1) as f64);

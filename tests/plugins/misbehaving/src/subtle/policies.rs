@@ -10,12 +10,14 @@ pub fn add(library: &mut Library) {
     library.trainable_prompt_generator::<Four<SAYS_UNIFORM>>();
     library.trainable_prompt_generator::<Four<MOVES_ITS_REFERENCE>>();
     library.trainable_prompt_generator::<Four<COUNTS_ITS_SAMPLES>>();
+    library.trainable_prompt_generator::<Four<IGNORES_TOKEN_WEIGHTS>>();
 }
 
 const HONEST: u8 = 0;
 const SAYS_UNIFORM: u8 = 1;
 const MOVES_ITS_REFERENCE: u8 = 2;
 const COUNTS_ITS_SAMPLES: u8 = 3;
+const IGNORES_TOKEN_WEIGHTS: u8 = 4;
 
 const PROMPTS: [&str; 4] = ["on marble", "on wood", "on sand", "on snow"];
 
@@ -45,6 +47,7 @@ impl<const FAULT: u8> Component for Four<FAULT> {
         let (id, summary) = match FAULT {
             SAYS_UNIFORM => ("says-uniform", "Its log-probs are not those of its samples"),
             MOVES_ITS_REFERENCE => ("moves-its-reference", "The reference learns, too"),
+            IGNORES_TOKEN_WEIGHTS => ("ignores-token-weights", "Takes only the sign of a token's derivative"),
             COUNTS_ITS_SAMPLES => ("counts-its-samples", "A sample depends on how many are asked for"),
             _ => ("honest-policy", "A policy over four prompts"),
         };
@@ -102,6 +105,7 @@ impl<const FAULT: u8> Trainable for Four<FAULT> {
         let p = softmax(&self.logits);
         for example in examples {
             for (token, slope) in example.answer.tokens.iter().zip(&example.loss_by_log_prob) {
+                let slope = if FAULT == IGNORES_TOKEN_WEIGHTS { slope.signum() } else { *slope };
                 for (at, gradient) in self.gradient.iter_mut().enumerate() {
                     let chosen = f64::from(u8::from(at == *token as usize));
                     *gradient += options.weight * slope * (chosen - p[at]);
@@ -113,11 +117,12 @@ impl<const FAULT: u8> Trainable for Four<FAULT> {
 
     fn step(&mut self, options: &TrainingOptions, _: &CallContext<'_>) -> Result<TrainingReport> {
         let gradient = std::mem::take(&mut self.gradient);
+        let grad_norm = Some(gradient.iter().map(|g| g * g).sum::<f64>().sqrt());
         self.logits.iter_mut().zip(gradient).for_each(|(l, g)| *l -= options.learning_rate * g);
         if FAULT == MOVES_ITS_REFERENCE {
             self.reference = self.logits;
         }
-        Ok(TrainingReport::default())
+        Ok(TrainingReport { grad_norm, ..TrainingReport::default() })
     }
 
     fn clear_gradient(&mut self) -> Result<()> {
