@@ -3,6 +3,7 @@
 mod binding;
 mod calls;
 pub mod checkpoint;
+pub mod compare;
 mod error;
 pub mod metrics;
 pub mod pretrain;

@@ -58,11 +58,12 @@ pub struct MarketArgs {
     /// Only the first products.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// For products: a prompt generator; may be repeated, and each is combined with each background generator.
-    #[arg(long, value_name = "PLUGIN", default_value = "template-prompt")]
+    /// A prompt generator, in place of a suite's entries; may be repeated, and each is combined with each background generator
+    /// [default for products: template-prompt].
+    #[arg(long, value_name = "PLUGIN")]
     prompt_generator: Vec<String>,
-    /// For products: a background generator; may be repeated.
-    #[arg(long, value_name = "PLUGIN", default_value = "scene-background")]
+    /// A background generator, in place of a suite's entries; may be repeated [default for products: scene-background].
+    #[arg(long, value_name = "PLUGIN")]
     background: Vec<String>,
     /// Width and height of a creative in pixels [default: the suite's, or 512x512].
     #[arg(long, value_name = "WxH", value_parser = super::render::size)]
@@ -99,7 +100,12 @@ impl MarketArgs {
     fn suite(&self) -> Result<Suite, Stop> {
         let is_suite = self.source.extension().is_some_and(|e| e == "toml")
             || (self.source.as_os_str() == "default" && !self.source.exists());
-        let mut suite = if is_suite { bench::load(&self.source)? } else { self.of_products() };
+        let mut suite = if is_suite { bench::load(&self.source)? } else { self.of_products(&self.source) };
+        if is_suite && !(self.prompt_generator.is_empty() && self.background.is_empty()) {
+            let limit = suite.products.limit;
+            suite = self.of_products(&suite.resolve(&suite.products.path));
+            suite.products.limit = limit;
+        }
         // Whatever judges and measures is not asked, and need not be installed.
         (suite.judges, suite.optimizers, suite.metrics) = (Vec::new(), Vec::new(), Vec::new());
         (suite.embedder, suite.reference) = (None, None);
@@ -117,16 +123,20 @@ impl MarketArgs {
     }
 
     /// Each prompt generator with each background generator.
-    fn of_products(&self) -> Suite {
+    fn of_products(&self, products: &Path) -> Suite {
+        let or = |given: &[String], default: &str| {
+            if given.is_empty() { vec![default.to_owned()] } else { given.to_vec() }
+        };
+        let prompts = or(&self.prompt_generator, "template-prompt");
+        let backgrounds = or(&self.background, "scene-background");
         let entry = |prompt: &String, background: &String| Entry {
             id: format!("{prompt}.{background}").replace('/', "."),
             description: String::new(),
             prompt: PromptStep::new(prompt, Map::new()),
             background: BackgroundStep::new(background, Map::new()),
         };
-        let entries =
-            self.prompt_generator.iter().flat_map(|p| self.background.iter().map(move |b| entry(p, b)));
-        Suite { samples: 4, ..Suite::of_entries("market", &self.source, entries.collect()) }
+        let entries = prompts.iter().flat_map(|p| backgrounds.iter().map(move |b| entry(p, b)));
+        Suite { samples: 4, ..Suite::of_entries("market", products, entries.collect()) }
     }
 
     fn job(&self) -> Result<MarketJob, Stop> {

@@ -12,6 +12,7 @@ use crate::check::{CheckConfig, CheckReport};
 use crate::market::MarketResult;
 use crate::products::ProductRecord;
 use crate::suite::Suite;
+use crate::train::compare::Comparison;
 use crate::train::metrics::MetricsLine;
 use crate::train::pretrain::{self, Lesson, PretrainResult};
 use crate::train::reward::{self, RewardResult};
@@ -81,6 +82,8 @@ enum Document {
     TrainPretrain,
     /// A line of lessons, which `adeval train pretrain --lessons` reads.
     TrainLesson,
+    /// What `adeval train compare --json` prints.
+    TrainCompare,
     /// A line of a training's `metrics.jsonl`.
     TrainMetrics,
     /// What `adeval market --json` prints; its parts are `market.json` and `truth/truth.json`.
@@ -105,6 +108,7 @@ fn schema(of: Document) -> serde_json::Value {
         Document::TrainPretrainRecipe => pretrain::Recipe::schema(),
         Document::TrainPretrain => schema_for!(PretrainResult).to_value(),
         Document::TrainLesson => schema_for!(Lesson).to_value(),
+        Document::TrainCompare => schema_for!(Comparison).to_value(),
         Document::TrainReward => schema_for!(RewardResult).to_value(),
         Document::TrainRl => schema_for!(RlResult).to_value(),
         Document::TrainMetrics => schema_for!(MetricsLine).to_value(),

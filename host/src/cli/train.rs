@@ -1,6 +1,7 @@
 //! `adeval train`: what learns from rewards and from clicks.
 
 mod changes;
+mod compare;
 mod pretrain;
 mod reward;
 mod rl;
@@ -16,6 +17,8 @@ pub enum TrainCommand {
     Rl(rl::RlArgs),
     /// Train a prompt generator by questions and answers, before any reward.
     Pretrain(pretrain::PretrainArgs),
+    /// Compare trainings by rewards over several seeds: what changed, what differs, curves.
+    Compare(compare::CompareArgs),
     /// Train reward models by clicks, and compare them on products that none of them saw.
     Reward(reward::RewardArgs),
 }
@@ -24,6 +27,7 @@ pub fn run(command: &TrainCommand, session: Session) -> Result<Finish, Stop> {
     match command {
         TrainCommand::Rl(args) => rl::run(args, session),
         TrainCommand::Pretrain(args) => pretrain::run(args, session),
+        TrainCommand::Compare(args) => compare::run(args, session),
         TrainCommand::Reward(args) => reward::run(args, session),
     }
 }

@@ -22,11 +22,15 @@ pub struct PairRule {
     pub min_ratio: f64,
     /// Greatest ratio; any when absent.
     pub max_ratio: Option<f64>,
+    /// The most pairs of one product, drawn by names from those that the rest takes: their number grows with the square of a product's
+    /// creatives. All when absent.
+    #[schemars(range(min = 1))]
+    pub max_per_product: Option<usize>,
 }
 
 impl Default for PairRule {
     fn default() -> Self {
-        Self { min_impressions: 1, min_clicks: 0, min_ratio: 1.0, max_ratio: None }
+        Self { min_impressions: 1, min_clicks: 0, min_ratio: 1.0, max_ratio: None, max_per_product: None }
     }
 }
 
@@ -38,6 +42,9 @@ impl PairRule {
         let fits = |ratio: f64, least: f64| ratio >= least && ratio.is_finite();
         if !fits(self.min_ratio, 1.0) {
             return Err(format!("{key}.min_ratio is {}, it must be at least 1", self.min_ratio));
+        }
+        if self.max_per_product == Some(0) {
+            return Err(format!("{key}.max_per_product is 0, it must be at least 1"));
         }
         match self.max_ratio {
             Some(most) if !fits(most, self.min_ratio) => {
@@ -116,16 +123,24 @@ pub fn of(
     let mut found = Vec::new();
     for &place in places {
         let creatives = &products[place].creatives;
+        let mut of_product = Vec::new();
         for first in 0..creatives.len() {
             for second in first + 1..creatives.len() {
                 let pair = bare(place, creatives[first].arm, creatives[second].arm);
                 counts.possible += 1;
                 counts.equal += u64::from(!differs(&pair));
                 if rule.takes(&pair) {
-                    found.push((pair, [first, second]));
+                    of_product.push((pair, [first, second]));
                 }
             }
         }
+        if let Some(most) = rule.max_per_product.filter(|most| of_product.len() > *most) {
+            let name = |at: usize| creatives[at].name.as_str();
+            of_product.sort_by_cached_key(|(_, [a, b])| rng::derive(seed, &["drawn", name(*a), name(*b)]));
+            of_product.truncate(most);
+            of_product.sort_by_key(|(_, places)| *places);
+        }
+        found.extend(of_product);
     }
     counts.used = found.len() as u64;
     let prior = prior(&found, labels)?;
@@ -174,7 +189,13 @@ mod tests {
 
     #[test]
     fn the_papers_filter_takes_what_it_says() {
-        let paper = PairRule { min_impressions: 1001, min_clicks: 1, min_ratio: 1.05, max_ratio: Some(1.2) };
+        let paper = PairRule {
+            min_impressions: 1001,
+            min_clicks: 1,
+            min_ratio: 1.05,
+            max_ratio: Some(1.2),
+            ..PairRule::default()
+        };
         // 3.0%, 3.3% (ratio 1.1), 4.5% (1.5 and 1.36), too few impressions, equal to the first.
         let shop = [advertised("a", &[(60, 2000), (66, 2000), (90, 2000), (33, 1000), (60, 2000)])];
         let (pairs, counts) = of(&shop, &[0], &paper, LabelRule::Observed, 1).unwrap();
@@ -182,6 +203,21 @@ mod tests {
         let taken: Vec<_> = pairs.iter().map(|pair| (pair.creatives, pair.first)).collect();
         assert_eq!(taken, [([0, 1], 0.0), ([1, 4], 1.0)]);
         assert_eq!(pairs[0].ctr, [0.03, 0.033]);
+    }
+
+    #[test]
+    fn no_product_has_more_pairs_than_are_wanted() {
+        let arms: Vec<(u64, u64)> = (1..=12).map(|clicks| (clicks, 100)).collect();
+        let shop = [advertised("a", &arms), advertised("b", &arms[..3])];
+        let rule = PairRule { max_per_product: Some(10), ..PairRule::default() };
+        let drawn = |seed| of(&shop, &[0, 1], &rule, LabelRule::Observed, seed).unwrap();
+        let (pairs, counts) = drawn(1);
+        assert_eq!(counts, PairCounts { possible: 69, equal: 0, used: 13 });
+        assert_eq!(pairs, drawn(1).0);
+        assert_ne!(pairs, drawn(2).0);
+        let first: std::collections::HashSet<_> =
+            pairs[..10].iter().flat_map(|pair| pair.creatives).collect();
+        assert!(first.len() > 6, "drawn from all: {pairs:?}");
     }
 
     #[test]

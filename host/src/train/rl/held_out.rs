@@ -38,6 +38,7 @@ impl Work<'_> {
         });
         self.ask(cast, &now.title("judge"), questions.collect())?;
         let (mut ctrs, mut wins, mut texts) = (Vec::new(), Vec::new(), std::collections::BTreeSet::new());
+        let mut said = 0;
         for item in &items {
             let (new, old) = (self.images(now, item), self.images(first, item));
             let scores: Vec<f64> = new.iter().flatten().filter_map(|image| self.score(item, image)).collect();
@@ -47,12 +48,15 @@ impl Work<'_> {
             });
             wins.extend(mean(&pairs.collect::<Vec<_>>()));
             ctrs.extend(mean(&scores));
-            texts.extend(self.samples(now, item).into_iter().map(|sample| sample.text));
+            let samples = self.samples(now, item);
+            said += samples.len();
+            texts.extend(samples.into_iter().map(|sample| sample.text));
         }
         let values = [
             ("held_out/judge_ctr", mean(&ctrs)),
             ("held_out/win_rate", mean(&wins)),
             ("held_out/distinct_prompts", Some(texts.len() as f64)),
+            ("held_out/distinct_share", (said > 0).then(|| texts.len() as f64 / said as f64)),
         ];
         let known = values.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let all = known.chain(self.truth(now, &items));
