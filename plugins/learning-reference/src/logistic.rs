@@ -204,7 +204,12 @@ impl Trainable for LogisticReward {
 
     fn step(&mut self, options: &TrainingOptions, cx: &CallContext<'_>) -> Result<TrainingReport> {
         cx.check()?;
-        self.state.optimizer.step(&mut self.state.weights, &mut self.gradient, options)
+        let mut report = self.state.optimizer.step(&mut self.state.weights, &mut self.gradient, options)?;
+        // All of the model is trained.
+        for name in ["parameters/trained", "parameters/total"] {
+            report.metrics.insert(name.to_owned(), COUNT as f64);
+        }
+        Ok(report)
     }
 
     fn clear_gradient(&mut self) -> Result<()> {

@@ -55,7 +55,9 @@ fn training_learns_the_toy_preference_and_generalises() {
     let mut losses = Vec::new();
     for _ in 0..150 {
         losses.push(model.accumulate_gradient(&pairs, &whole(), &cx()).unwrap().loss.unwrap());
-        model.step(&TrainingOptions::new(0.05), &cx()).unwrap();
+        let report = model.step(&TrainingOptions::new(0.05), &cx()).unwrap();
+        let counts = ["parameters/trained", "parameters/total"].map(|name| report.metrics[name]);
+        assert_eq!(counts, [21.0; 2]);
     }
     assert!(losses[0] > 0.69 && losses[149] < 0.3, "{} -> {}", losses[0], losses[149]);
     let right = (1000..1100)
