@@ -20,6 +20,8 @@ pub const REAL: [&str; 4] =
 
 /// The small models that learn.
 pub const LEARNING: &str = "learning_reference";
+/// The reward models that are compared on one split.
+pub const RANKERS: &str = "creative_rankers";
 /// The losses that they learn by.
 pub const OPTIMIZERS: &str = "preference_optimizers";
 

@@ -110,6 +110,12 @@ fn good_plugins_raise_no_alarm() {
 }
 
 #[test]
+fn reward_models_that_learn_raise_no_alarm() {
+    let (code, report) = check(&Room::new(), &built::library(built::RANKERS), "");
+    assert_eq!((code, bad(&report)), (Some(0), Vec::new()));
+}
+
+#[test]
 fn what_is_no_plugin_fails_the_first_rule() {
     let room = Room::new();
     let whole = std::fs::read(built::library(built::MISBEHAVING)).unwrap();
