@@ -13,6 +13,7 @@ mod dist;
 mod gpu;
 mod parity;
 mod plugins;
+mod reproduce;
 mod sanitize;
 mod schemas;
 mod spelling;
@@ -76,6 +77,8 @@ enum Command {
     Dist,
     /// Compare the models with goldens of the reference implementations, and write the table of errors, docs/parity.md.
     Parity,
+    /// Test the claims of CAIG in synthetic markets with several seeds: reward models, DPO, PCPO and its ablations, on one page.
+    Reproduce(reproduce::Args),
     /// Check the spelling of all text.
     Typos,
     /// Run the tests of all `unsafe` code under AddressSanitizer; needs a nightly compiler.
@@ -106,6 +109,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     let steps: &[Step] = match command {
         Command::Bench { args } => return bench::run(&workspace, args),
+        Command::Reproduce(args) => return reproduce::run(&workspace, args).map(|()| ExitCode::SUCCESS),
         Command::Dist => return dist::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Parity => return parity::run(&workspace).map(|()| ExitCode::SUCCESS),
         Command::Sanitize { parts } => return sanitize::run(&workspace, parts).map(|()| ExitCode::SUCCESS),
