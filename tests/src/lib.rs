@@ -7,6 +7,7 @@ mod program;
 mod room;
 mod run_dir;
 mod suite;
+pub mod tiny_llava;
 
 pub use program::{Ended, Program, Running, is_alive, wait_for};
 pub use room::Room;

@@ -2,34 +2,38 @@
 //! CAIG (arXiv 2502.06823) does.
 //!
 //! An answer is cleaned of the talk around it. One that is empty or a refusal is asked for again with another seed, and how
-//! often that happened is told as progress. No weights come with it. It is not trainable yet.
+//! often that happened is told as progress. No weights come with it. What training changes is a LoRA of the language model, or, of a
+//! small model, everything.
 
 mod answer;
+mod ask;
+mod eyes;
 mod instructions;
+mod model;
 mod parameters;
+mod train;
+mod whole;
 
 pub use instructions::Instructions;
-pub use parameters::Parameters;
+pub use parameters::{Parameters, Train};
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use adeval_candle::{checkpoint, device, plugin_error};
+use adeval_candle::{device, plugin_error};
 use adeval_models::generation::{Finish, Generated, Prompt, SamplingOptions, Token, generate};
-use adeval_models::language::{Message, Rendering};
-use adeval_models::llava::grid::Extent;
-use adeval_models::llava::{Llava, LoadOptions};
+use adeval_models::llava::Llava;
 use adeval_sdk::prelude::*;
 use adeval_sdk::rng::derive;
-use image::{Rgb, RgbImage};
+use ask::{Asked, Asker};
+use model::{Model, Places};
 
 /// The component.
 pub struct LlavaPrompt {
     parameters: Parameters,
-    wordings: Vec<String>,
+    asker: Asker,
     /// One product at a time: the network takes all cores, or the whole card.
-    model: Mutex<Llava>,
+    model: Mutex<Model>,
 }
 
 impl Component for LlavaPrompt {
@@ -58,55 +62,48 @@ impl Component for LlavaPrompt {
         cx: &CallContext<'_>,
     ) -> Result<Self> {
         parameters.validate()?;
-        let pool = match &parameters.instructions {
-            Some(path) => Instructions::read(path)?,
-            None => Instructions::own()?,
-        };
+        let places = Places::find(&parameters, environment)?;
+        let pool = places.instructions(parameters.instructions.as_deref())?;
         let wordings = pool.wordings(&parameters.task, &parameters.language)?.to_vec();
-        let device = device::open(&environment.device)?;
-        let dtype = parameters.precision.on(&device)?;
-        let named = parameters.checkpoint.as_deref();
-        let path = checkpoint::checkpoint("llava-prompt", "a LLaVA", named, environment)?;
-        let tower = parameters.vision_tower.as_deref().map(checkpoint::find).transpose()?;
-        let paths = std::iter::once(path.as_path()).chain(tower.as_deref());
-        checkpoint::announce(paths, None, &environment.device, dtype, cx)?;
-        cx.check()?;
-        let options =
-            LoadOptions { device, dtype, tower: tower.as_deref(), template: parameters.template.as_deref() };
-        let model = Llava::load(&path, &options).map_err(plugin_error)?;
-        Ok(Self { parameters, wordings, model: Mutex::new(model) })
+        let asker = Asker::new(wordings, parameters.wording);
+        let model = Mutex::new(Model::load(&parameters, environment, &places, cx)?);
+        Ok(Self { parameters, asker, model })
+    }
+}
+
+impl LlavaPrompt {
+    /// A panic while the lock was held left nothing half done that a later call would not clear.
+    fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PromptGenerator for LlavaPrompt {
     fn generate(&self, request: &PromptRequest, cx: &CallContext<'_>) -> Result<Vec<PromptSample>> {
         request.validate()?;
-        // A panic while the lock was held left nothing half done: the model is not changed by a run.
-        let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut model = self.model();
         cx.check()?;
-        let picture = over_white(&request.product.image);
-        let seen = model.look(&picture).map_err(plugin_error)?;
-        let (width, height) = picture.dimensions();
-        let asking = Asking { plugin: self, model: &model, request, seen, size: Extent { height, width } };
+        let Model { llava, eyes, .. } = &mut *model;
+        let seen = eyes.look(llava, &request.product.image)?;
+        let asked = Asked::new(llava, self.asker.about(&request.product), Some(&seen))?;
+        let asking = Asking { parameters: &self.parameters, model: llava, request, prompt: asked.read };
         asking.samples(cx)
     }
 }
 
 /// A request that is being answered.
 struct Asking<'a> {
-    plugin: &'a LlavaPrompt,
+    parameters: &'a Parameters,
     model: &'a Llava,
     request: &'a PromptRequest,
-    /// The embeddings of the product.
-    seen: candle_core::Tensor,
-    size: Extent,
+    prompt: Prompt,
 }
 
 impl Asking<'_> {
     fn samples(&self, cx: &CallContext<'_>) -> Result<Vec<PromptSample>> {
         let mut answers: Vec<Option<PromptSample>> = vec![None; self.request.samples as usize];
         let mut again = 0;
-        for attempt in 0..=self.plugin.parameters.retries {
+        for attempt in 0..=self.parameters.retries {
             let open: Vec<usize> = (0..answers.len()).filter(|&sample| answers[sample].is_none()).collect();
             if open.is_empty() {
                 break;
@@ -115,12 +112,9 @@ impl Asking<'_> {
                 again += open.len();
                 cx.progress(0.0, &format!("{} empty or refused, asked again with other seeds", open.len()));
             }
-            for (wording, samples) in self.by_wording(&open) {
-                let seeds: Vec<u64> = samples.iter().map(|&sample| self.seed(sample, attempt)).collect();
-                let found = self.generated(wording, &seeds, cx)?;
-                for (sample, generated) in samples.into_iter().zip(found) {
-                    answers[sample] = self.read(generated);
-                }
+            let seeds: Vec<u64> = open.iter().map(|&sample| self.seed(sample, attempt)).collect();
+            for (sample, generated) in open.into_iter().zip(self.generated(&seeds, cx)?) {
+                answers[sample] = self.read(generated);
             }
         }
         let lost = answers.iter().filter(|answer| answer.is_none()).count();
@@ -146,26 +140,8 @@ impl Asking<'_> {
         }
     }
 
-    /// Samples that share a wording read its prompt once.
-    fn by_wording(&self, samples: &[usize]) -> BTreeMap<usize, Vec<usize>> {
-        let count = self.plugin.wordings.len() as u64;
-        let mut groups = BTreeMap::<usize, Vec<usize>>::new();
-        for &sample in samples {
-            let chosen = self.plugin.parameters.wording.unwrap_or_else(|| self.seed(sample, 0));
-            groups.entry((chosen % count) as usize).or_default().push(sample);
-        }
-        groups
-    }
-
-    fn generated(&self, wording: usize, seeds: &[u64], cx: &CallContext<'_>) -> Result<Vec<Generated>> {
-        let question = instructions::filled(&self.plugin.wordings[wording], &self.request.product, "");
-        let text = self.model.render(&[Message::shown(1, question)], &Rendering::default());
-        let prompt = text.and_then(|text| {
-            let prompt = self.model.prompt(&text, &[self.size])?;
-            let embeds = self.model.embed(&prompt, std::slice::from_ref(&self.seen))?;
-            Ok(Prompt { ids: prompt.ids, embeds: Some(embeds) })
-        });
-        let prompt = prompt.map_err(plugin_error)?;
+    /// The samples read the prompt once.
+    fn generated(&self, seeds: &[u64], cx: &CallContext<'_>) -> Result<Vec<Generated>> {
         let (options, most) = (self.options(), f64::from(self.request.max_tokens));
         let mut stopped = None;
         let mut watch = |token: Token<'_>| match cx.check() {
@@ -179,13 +155,14 @@ impl Asking<'_> {
                 ControlFlow::Break(())
             }
         };
-        let found = generate(self.model.decoder(), &[prompt], seeds.len(), seeds, &options, None, &mut watch);
+        let prompt = std::slice::from_ref(&self.prompt);
+        let found = generate(self.model.decoder(), prompt, seeds.len(), seeds, &options, None, &mut watch);
         let found = found.map_err(|error| stopped.take().unwrap_or_else(|| plugin_error(error)))?;
         Ok(found.into_iter().flatten().collect())
     }
 
     fn options(&self) -> SamplingOptions {
-        let parameters = &self.plugin.parameters;
+        let parameters = self.parameters;
         let mut eos = self.model.decoder().config().eos.clone();
         eos.extend(self.model.tokenizer().eos());
         SamplingOptions {
@@ -214,13 +191,4 @@ impl Asking<'_> {
     }
 }
 
-/// The cut-out over white, as shops show it.
-fn over_white(cutout: &Image) -> RgbImage {
-    let cutout = cutout.to_rgba();
-    RgbImage::from_fn(cutout.width(), cutout.height(), |x, y| {
-        let [r, g, b, alpha] = cutout.get_pixel(x, y).0.map(u32::from);
-        Rgb([r, g, b].map(|level| ((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
-    })
-}
-
-export_plugin! { prompt_generator: [LlavaPrompt] }
+export_plugin! { trainable_prompt_generator: [LlavaPrompt] }

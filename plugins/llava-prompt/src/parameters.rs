@@ -4,9 +4,21 @@ use std::path::PathBuf;
 
 use adeval_candle::Precision;
 use adeval_models::language::Conversation;
+use adeval_models::lora::LoraConfig;
 use adeval_sdk::{PluginError, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// What training changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Train {
+    /// A LoRA of the language model, as in the paper.
+    #[default]
+    Adapter,
+    /// Tower, projector, language model and head: only for small models, at most 50 million values.
+    All,
+}
 
 /// Parameters of `llava-prompt`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,10 +34,12 @@ pub struct Parameters {
     pub task: String,
     /// The language of the instruction: en, de, fr, es or zh. Prompts are asked for in English.
     pub language: String,
-    /// A JSON file of instructions in place of the built-in ones: tasks, languages, lists of wordings.
+    /// A JSON file of instructions in place of those of the checkpoint (instructions.json in its folder) or the built-in ones: tasks,
+    /// languages, lists of wordings.
     pub instructions: Option<PathBuf>,
-    /// Which wording is used, counted from 0 and around; without it the seed of a sample chooses.
-    pub wording: Option<u64>,
+    /// Which wording is used, counted from 0 and around; without it a product's id chooses.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub wording: Option<u32>,
     /// Only the likeliest tokens are drawn from; 0 for all.
     #[schemars(range(min = 0, max = 100_000))]
     pub top_k: u32,
@@ -40,6 +54,22 @@ pub struct Parameters {
     pub retries: u32,
     /// The type of the weights while they are used.
     pub precision: Precision,
+    /// What training changes.
+    pub train: Train,
+    /// A folder with an adapter that training or PEFT wrote: the policy begins with it. In place of checkpoint, such a folder
+    /// finds its model itself.
+    pub adapter: Option<String>,
+    /// Rank of the adapter that is trained; an adapter that is read has its own, as it has alpha and targets.
+    #[schemars(range(min = 1, max = 1024))]
+    pub lora_rank: u32,
+    /// Alpha of the adapter: its change is scaled by alpha / rank.
+    #[schemars(range(min = 0.0, max = 4096.0))]
+    pub lora_alpha: f64,
+    /// Share of an adapter's inputs that are left out while a gradient is computed.
+    #[schemars(range(min = 0.0, max = 0.9))]
+    pub lora_dropout: f64,
+    /// Ends of names of the language model's layers that are adapted, as q_proj; all of its linear layers when empty.
+    pub lora_targets: Vec<String>,
 }
 
 impl Default for Parameters {
@@ -57,21 +87,43 @@ impl Default for Parameters {
             repetition_penalty: 1.0,
             retries: 2,
             precision: Precision::Auto,
+            train: Train::Adapter,
+            adapter: None,
+            lora_rank: 128,
+            lora_alpha: 256.0,
+            lora_dropout: 0.0,
+            lora_targets: Vec::new(),
         }
     }
 }
 
 impl Parameters {
+    /// How a new adapter is made.
+    pub fn lora(&self) -> LoraConfig {
+        let usual = LoraConfig::default();
+        LoraConfig {
+            rank: self.lora_rank as usize,
+            alpha: self.lora_alpha,
+            dropout: self.lora_dropout,
+            targets: if self.lora_targets.is_empty() { usual.targets } else { self.lora_targets.clone() },
+            rank_stabilized: false,
+        }
+    }
+
     /// Checks the ranges that the schema states, for callers that come without it.
     ///
     /// # Errors
     /// `InvalidParameters`, naming the parameter.
     pub fn validate(&self) -> Result<()> {
         let ranges = [
+            ("wording", f64::from(self.wording.unwrap_or_default()), 0.0, 1e6),
             ("top_k", f64::from(self.top_k), 0.0, 100_000.0),
             ("min_p", self.min_p, 0.0, 1.0),
             ("repetition_penalty", self.repetition_penalty, 0.1, 10.0),
             ("retries", f64::from(self.retries), 0.0, 16.0),
+            ("lora_rank", f64::from(self.lora_rank), 1.0, 1024.0),
+            ("lora_alpha", self.lora_alpha, 0.0, 4096.0),
+            ("lora_dropout", self.lora_dropout, 0.0, 0.9),
         ];
         if let Some((name, value, low, high)) =
             ranges.into_iter().find(|(_, value, low, high)| !(low..=high).contains(&value))

@@ -82,6 +82,20 @@ fn the_picture_the_text_and_the_parameters_have_an_effect() {
     }
 }
 
+#[test]
+fn a_checkpoint_may_bring_its_own_instructions() {
+    let (folder, parameters) = tiny();
+    let built_in = generate(&open(parameters.clone()).unwrap_or_else(|e| panic!("{e}")), &request(1, 3));
+    let own = folder.path().join("instructions.json");
+    std::fs::write(&own, r#"{"background-prompt": {"en": ["{title}:"]}}"#).expect("a file");
+    let of_checkpoint = generate(&open(parameters.clone()).unwrap_or_else(|e| panic!("{e}")), &request(1, 3));
+    assert_ne!(of_checkpoint, built_in);
+    let elsewhere = folder.path().join("other.json");
+    std::fs::rename(own, &elsewhere).expect("another place");
+    let named = Parameters { instructions: Some(elsewhere), ..parameters };
+    assert_eq!(generate(&open(named).unwrap_or_else(|e| panic!("{e}")), &request(1, 3)), of_checkpoint);
+}
+
 /// Notes what it is told, and may have had enough.
 #[derive(Default)]
 struct Listener {

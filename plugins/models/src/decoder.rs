@@ -21,7 +21,7 @@ mod rope;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::tensors::Weights;
+use crate::tensors::{Parameter, Weights};
 use crate::{ModelError, Result};
 use attention::Sight;
 pub use cache::KvCache;
@@ -29,6 +29,7 @@ pub use config::{Architecture, DecoderConfig};
 pub use layer::MODULES;
 pub(crate) use layer::{Layer, Step};
 use norm::RmsNorm;
+pub(crate) use projection::by_weight;
 use projection::{Frozen, Projection};
 use rope::Turn;
 pub use rope::{Rope, Scaling};
@@ -74,6 +75,14 @@ pub struct Decoder {
     norm: RmsNorm,
     device: Device,
     dtype: DType,
+    own: Own,
+}
+
+/// Embedding and head, where they are trained themselves.
+#[derive(Default)]
+struct Own {
+    embedding: Option<Parameter>,
+    head: Option<Parameter>,
 }
 
 impl Decoder {
@@ -86,9 +95,15 @@ impl Decoder {
     /// As [`Weights::get`].
     pub fn load(config: DecoderConfig, model: &Weights, head: &Weights) -> Result<Self> {
         let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
-        let matrix = |place: Weights| Frozen::new(place.get("weight", &[vocabulary, hidden])?);
-        let embedding = matrix(model.pp("embed_tokens"))?;
-        let head = if config.tie_word_embeddings { None } else { Some(matrix(head.pp("lm_head"))?) };
+        let mut own = Own::default();
+        let matrix = |place: Weights, own: &mut Option<Parameter>| {
+            let weight = place.get("weight", &[vocabulary, hidden])?;
+            *own = place.parameter("weight", &weight);
+            Frozen::new(weight.detach())
+        };
+        let embedding = matrix(model.pp("embed_tokens"), &mut own.embedding)?;
+        let tied = config.tie_word_embeddings;
+        let head = if tied { None } else { Some(matrix(head.pp("lm_head"), &mut own.head)?) };
         let layers = (0..config.num_hidden_layers).map(|index| {
             let place = model.pp("layers").pp(index);
             Layer::load(&config, index, &place, |number, (inputs, outputs, bias)| {
@@ -98,7 +113,7 @@ impl Decoder {
         let layers = layers.collect::<Result<_>>()?;
         let norm = RmsNorm::load(hidden, config.rms_norm_eps, &model.pp("norm"))?;
         let (device, dtype) = (model.device().clone(), model.dtype());
-        Ok(Self { config, embedding, head, layers, norm, device, dtype })
+        Ok(Self { config, embedding, head, layers, norm, device, dtype, own })
     }
 
     /// What it was built from.
@@ -171,6 +186,21 @@ impl Decoder {
     /// The matrix behind [`Decoder::logits`].
     pub(crate) fn head(&self) -> &Frozen {
         self.head.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// The parameter behind [`Decoder::head`], if it is trained.
+    pub(crate) fn head_parameter(&self) -> Option<&Parameter> {
+        if self.head.is_some() { self.own.head.as_ref() } else { self.own.embedding.as_ref() }
+    }
+
+    /// The parameter behind [`Decoder::embed`], if it is trained.
+    pub(crate) fn embedding_parameter(&self) -> Option<&Parameter> {
+        self.own.embedding.as_ref()
+    }
+
+    /// The parameter of the last norm, if it is trained.
+    pub(crate) fn norm_parameter(&self) -> Option<&Parameter> {
+        self.norm.parameter()
     }
 
     pub(crate) fn layers(&self) -> &[Layer] {

@@ -1,5 +1,6 @@
 //! The layers that all networks share, built from [`Weights`] under PyTorch's names (`weight`, `bias`).
 
+use candle_core::{D, DType, Module, Tensor};
 use candle_nn::{Embedding, GroupNorm, LayerNorm, Linear};
 
 use crate::Result;
@@ -29,4 +30,30 @@ pub fn layer_norm(size: usize, eps: f64, weights: &Weights) -> Result<LayerNorm>
 /// `torch.nn.Embedding(count, size)`.
 pub fn embedding(count: usize, size: usize, weights: &Weights) -> Result<Embedding> {
     Ok(Embedding::new(weights.get("weight", &[count, size])?, size))
+}
+
+/// A layer norm that can be trained. Candle's own cuts the graph on contiguous input without a word; where the weights are
+/// variables it is put together from operations that do not.
+pub(crate) struct TrainableNorm {
+    norm: LayerNorm,
+    eps: f64,
+}
+
+impl TrainableNorm {
+    /// As [`layer_norm`].
+    pub(crate) fn load(size: usize, eps: f64, weights: &Weights) -> Result<Self> {
+        Ok(Self { norm: layer_norm(size, eps, weights)?, eps })
+    }
+
+    /// The normed rows of `x`, `(.., size)`.
+    pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let Some(bias) = self.norm.bias().filter(|_| self.norm.weight().is_variable()) else {
+            return self.norm.forward(x);
+        };
+        let wide = x.to_dtype(DType::F32)?;
+        let centred = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
+        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?;
+        let normed = centred.broadcast_div(&deviation)?.to_dtype(x.dtype())?;
+        normed.broadcast_mul(self.norm.weight())?.broadcast_add(bias)
+    }
 }

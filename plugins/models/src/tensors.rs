@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use adeval_checkpoints::{TensorFile, TensorInfo};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 
 use crate::{ModelError, Result};
 
@@ -23,6 +23,15 @@ pub struct Source {
     patches: BTreeMap<String, Vec<Patch>>,
     used: RefCell<BTreeSet<String>>,
     faults: RefCell<Faults>,
+    /// What was handed out, where it shall be trained.
+    variables: Option<RefCell<BTreeMap<String, Var>>>,
+}
+
+/// A tensor that is trained, and its name in the checkpoint.
+#[derive(Clone)]
+pub(crate) struct Parameter {
+    pub name: String,
+    pub tensor: Tensor,
 }
 
 /// What is added to a tensor when it is loaded, in float32: the product of (rows, rank) and (rank, the rest), multiplied out
@@ -113,7 +122,20 @@ impl Source {
             patches: BTreeMap::new(),
             used: RefCell::default(),
             faults: RefCell::default(),
+            variables: None,
         }
+    }
+
+    /// Hands out variables from now on, so that what is built of them can be trained as a whole: see [`Source::variables`].
+    #[must_use]
+    pub fn trainable(mut self) -> Self {
+        self.variables = Some(RefCell::default());
+        self
+    }
+
+    /// The variables that were handed out, by name; none unless the source is [`Source::trainable`].
+    pub fn variables(&self) -> BTreeMap<String, Var> {
+        self.variables.as_ref().map(|variables| variables.borrow().clone()).unwrap_or_default()
     }
 
     /// Adds the product of `up` (rows, rank) and `down` (rank, columns), float32, to the tensor `name` when it is loaded:
@@ -233,7 +255,16 @@ impl Source {
             }
         }
         check_finite(&self.label, name, &tensor)?;
-        Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
+        let tensor = tensor.to_dtype(self.dtype)?.to_device(&self.device)?;
+        let Some(variables) = &self.variables else { return Ok(tensor) };
+        // A tied tensor is asked for twice, and is one variable.
+        let mut variables = variables.borrow_mut();
+        if let Some(known) = variables.get(name) {
+            return Ok(known.as_tensor().clone());
+        }
+        let variable = Var::from_tensor(&tensor.detach())?;
+        variables.insert(name.to_owned(), variable.clone());
+        Ok(variable.into_inner())
     }
 }
 
@@ -277,6 +308,11 @@ impl Weights<'_> {
     /// [`ModelError::Value`] if it holds NaN or infinity, and failures of the device.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         self.source.get(&self.named(name), shape)
+    }
+
+    /// `tensor`, which [`Weights::get`] gave for `name`, as a parameter if the source is one of variables.
+    pub(crate) fn parameter(&self, name: &str, tensor: &Tensor) -> Option<Parameter> {
+        tensor.is_variable().then(|| Parameter { name: self.named(name), tensor: tensor.clone() })
     }
 
     /// Whether the source holds `name` below this place.

@@ -1,8 +1,9 @@
-//! Training of a decoder's adapter: log-probabilities of given answers, gradients from derivatives by them, steps.
+//! Training of a decoder's adapter, or of its own weights: log-probabilities of given answers, gradients from derivatives by them, steps.
 //!
 //! A policy-gradient method never asks a model for more than this: [`log_probs`] of answers, under the policy and under the
 //! reference; then, from whatever loss is made of them, one derivative a token, which [`accumulate`] carries back into the
-//! [`LoraAdapter`](crate::lora::LoraAdapter) of the decoder. [`Tape`] is the part below, for losses on hidden states.
+//! [`LoraAdapter`](crate::lora::LoraAdapter) of the decoder, and into its own weights where those are
+//! [variables](crate::tensors::Source::trainable). [`Tape`] is the part below, for losses on hidden states.
 
 mod answers;
 mod gradients;
@@ -10,7 +11,7 @@ mod optimizer;
 mod schedule;
 mod tape;
 
-pub use answers::{Example, accumulate, log_probs};
+pub use answers::{Example, Passed, accumulate, accumulate_through, log_probs};
 pub use gradients::Gradients;
 pub use optimizer::{AdamW, AdamWConfig};
 pub use schedule::CosineSchedule;

@@ -23,7 +23,7 @@ pub fn fill(template: &str, product: &Product) -> String {
 }
 
 /// Without control characters, and without what a tokenizer would take for a control token.
-fn tame(text: &str) -> String {
+pub fn tame(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     plain.replace("<|", "< |").split_whitespace().collect::<Vec<_>>().join(" ")
 }

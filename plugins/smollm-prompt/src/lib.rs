@@ -21,9 +21,11 @@ pub use parameters::{Form, Parameters};
 use std::ops::ControlFlow;
 
 use adeval_candle::plugin_error;
+use adeval_candle::policy::LoraPolicy;
 use adeval_models::generation::{Finish, Generated, Prompt, SamplingOptions, generate};
 use adeval_sdk::prelude::*;
 use model::Model;
+use words::Words;
 
 /// The component's id.
 const ID: &str = "smollm-prompt";
@@ -32,7 +34,7 @@ const ID: &str = "smollm-prompt";
 pub struct SmolLmPrompt {
     parameters: Parameters,
     model: Model,
-    training: train::State,
+    policy: LoraPolicy,
 }
 
 impl Component for SmolLmPrompt {
@@ -56,8 +58,8 @@ impl Component for SmolLmPrompt {
             return Err(PluginError::new(ErrorKind::DeviceUnavailable, message).with_hint("use cpu"));
         }
         let model = Model::load(&parameters, environment)?;
-        let training = train::State::new(&parameters, &model)?;
-        Ok(Self { parameters, model, training })
+        let policy = train::policy(&parameters, &model)?;
+        Ok(Self { parameters, model, policy })
     }
 }
 
@@ -66,7 +68,7 @@ impl PromptGenerator for SmolLmPrompt {
     /// are the model's own, of all tokens that were drawn.
     fn generate(&self, request: &PromptRequest, cx: &CallContext<'_>) -> Result<Vec<PromptSample>> {
         request.validate()?;
-        let prompt = Prompt::text(self.condition(&request.product)?);
+        let prompt = Prompt::text(condition(&self.parameters, &self.model.words, &request.product)?);
         let options = self.options(request);
         let mut found: Vec<Option<PromptSample>> = vec![None; request.samples as usize];
         for attempt in 0..self.parameters.attempts {
@@ -100,13 +102,13 @@ fn seed(request: u64, sample: usize, attempt: u32) -> u64 {
     if attempt == 0 { sample } else { rng::derive(sample, &["attempt", &attempt.to_string()]) }
 }
 
-impl SmolLmPrompt {
-    /// The tokens that the model goes on from.
-    fn condition(&self, product: &Product) -> Result<Vec<u32>> {
-        let text = instruction::fill(&self.parameters.instruction, product);
-        self.model.words.prompt(self.parameters.system.as_deref(), &text)
-    }
+/// The tokens that the model goes on from.
+fn condition(parameters: &Parameters, words: &Words, product: &Product) -> Result<Vec<u32>> {
+    let text = instruction::fill(&parameters.instruction, product);
+    words.prompt(parameters.system.as_deref(), &text)
+}
 
+impl SmolLmPrompt {
     fn options(&self, request: &PromptRequest) -> SamplingOptions {
         SamplingOptions {
             temperature: request.temperature,

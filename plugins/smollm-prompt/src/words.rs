@@ -7,6 +7,8 @@ use adeval_models::decoder::gguf::Gguf;
 use adeval_sdk::prelude::*;
 use tokenizers::Tokenizer;
 
+use crate::instruction::tame;
+
 /// ChatML, which SmolLM2 and Qwen2 were trained with.
 const OPEN: &str = "<|im_start|>";
 const CLOSE: &str = "<|im_end|>";
@@ -63,6 +65,16 @@ impl Words {
             PluginError::invalid_request(format!("the instruction cannot be put into tokens: {e}"))
         })?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The tokens of an answer as the model would have drawn them: its words, and the end of a turn, or of a text.
+    pub fn answer(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.tokenizer.encode(tame(text), false).map_err(|e| {
+            PluginError::invalid_request(format!("the answer cannot be put into tokens: {e}"))
+        })?;
+        let mut tokens = encoding.get_ids().to_vec();
+        tokens.extend(self.tokenizer.token_to_id(CLOSE).filter(|_| self.chat).or(self.eos.first().copied()));
+        Ok(tokens)
     }
 
     /// The text of tokens, without control tokens.

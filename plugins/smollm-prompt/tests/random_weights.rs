@@ -211,3 +211,27 @@ fn a_run_can_be_stopped_between_two_tokens() {
     assert_eq!(error.kind, ErrorKind::Cancelled);
     assert_eq!(host.0.load(Ordering::Relaxed), 3);
 }
+
+#[test]
+fn instructions_are_learnt() {
+    let (_folder, parameters) = tiny();
+    let mut plugin = open(parameters).unwrap_or_else(|e| panic!("{e}"));
+    let cx = CallContext::detached();
+    let all = [None, Some("What is it?".to_owned())].map(|question| Instruction {
+        condition: product("A lamp"),
+        question,
+        answer: "on a marble shelf".to_owned(),
+    });
+    let losses =
+        |plugin: &SmolLmPrompt| plugin.instruction_losses(&all, &cx).unwrap_or_else(|e| panic!("{e}"));
+    let start = losses(&plugin);
+    assert_ne!(start[0], start[1], "the question counts");
+    for step in 0..20 {
+        let report = plugin.accumulate_instructions(&all, &GradientOptions::default(), &cx);
+        let loss = report.unwrap_or_else(|e| panic!("{e}")).loss.expect("a loss");
+        assert!(step > 0 || (loss - (start[0] + start[1]) / 2.0).abs() < 1e-5, "{loss} of {start:?}");
+        plugin.step(&TrainingOptions::new(2e-2), &cx).unwrap_or_else(|e| panic!("{e}"));
+    }
+    let end = losses(&plugin);
+    assert!(end[0] < start[0] - 0.5 && end[1] < start[1] - 0.5, "{start:?} to {end:?}");
+}

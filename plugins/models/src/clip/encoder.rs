@@ -1,11 +1,11 @@
 //! The transformer that CLIP's text and image encoders share: pre-norm layers of self-attention and a two-layer MLP.
 
 use candle_core::{Module, Tensor};
-use candle_nn::{LayerNorm, Linear};
+use candle_nn::Linear;
 
 use crate::Result;
 use crate::attention::Attention;
-use crate::layers::{layer_norm, linear};
+use crate::layers::{TrainableNorm, linear};
 use crate::tensors::Weights;
 
 /// `hidden_act` of a CLIP configuration.
@@ -95,9 +95,9 @@ impl Transformer {
 }
 
 struct Layer {
-    norm1: LayerNorm,
+    norm1: TrainableNorm,
     attention: Attention,
-    norm2: LayerNorm,
+    norm2: TrainableNorm,
     mlp: Mlp,
 }
 
@@ -106,9 +106,9 @@ impl Layer {
         const NAMES: [&str; 4] = ["q_proj", "k_proj", "v_proj", "out_proj"];
         let attention = weights.pp("self_attn");
         Ok(Self {
-            norm1: layer_norm(size.hidden, size.eps, &weights.pp("layer_norm1"))?,
+            norm1: TrainableNorm::load(size.hidden, size.eps, &weights.pp("layer_norm1"))?,
             attention: Attention::load(size.hidden, size.heads, NAMES, &attention)?,
-            norm2: layer_norm(size.hidden, size.eps, &weights.pp("layer_norm2"))?,
+            norm2: TrainableNorm::load(size.hidden, size.eps, &weights.pp("layer_norm2"))?,
             mlp: Mlp::load(size.hidden, size.intermediate, size.activation, &weights.pp("mlp"))?,
         })
     }

@@ -6,7 +6,7 @@ use candle_nn::{LayerNorm, Linear};
 use serde::Deserialize;
 
 use super::encoder::{Activation, Size, Transformer};
-use crate::layers::{layer_norm, linear_no_bias};
+use crate::layers::{TrainableNorm, layer_norm, linear_no_bias};
 use crate::patches::Patches;
 use crate::tensors::{Source, Weights};
 use crate::{ModelError, Result};
@@ -107,7 +107,7 @@ pub struct VisionTower {
     class: Tensor,
     patches: Patches,
     positions: Tensor,
-    norm_in: LayerNorm,
+    norm_in: TrainableNorm,
     transformer: Transformer,
 }
 
@@ -141,7 +141,7 @@ impl VisionTower {
             class: embeddings.get("class_embedding", &[hidden])?,
             patches: Patches::load(hidden, config.num_channels, config.patch_size, false, &patches)?,
             positions: embeddings.get("position_embedding.weight", &[config.tokens(), hidden])?,
-            norm_in: layer_norm(hidden, size.eps, &weights.pp(NORM_IN))?,
+            norm_in: TrainableNorm::load(hidden, size.eps, &weights.pp(NORM_IN))?,
             transformer: Transformer::load(&size, &weights.pp("encoder"))?,
             config: config.clone(),
         })

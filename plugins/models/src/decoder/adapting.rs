@@ -1,4 +1,5 @@
-//! A decoder's adapter: put on, taken off, merged into the weights and taken out of them again.
+//! A decoder's adapter: put on, taken off, merged into the weights and taken out of them again; and weights that are trained
+//! themselves, taken into the form that the decoder runs with.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,27 @@ impl Decoder {
             norm: self.norm.clone(),
             device: self.device.clone(),
             dtype: self.dtype,
+            own: super::Own::default(),
         }
+    }
+
+    /// Takes variables that were set into the form that the decoder runs with. A decoder of a source that is not
+    /// [trainable](crate::tensors::Source::trainable) stays as it is.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub fn refresh(&mut self) -> Result<()> {
+        let taken = |parameter: &Option<crate::tensors::Parameter>| {
+            parameter.as_ref().map(|own| Frozen::new(own.tensor.detach())).transpose()
+        };
+        if let Some(embedding) = taken(&self.own.embedding)? {
+            self.embedding = embedding;
+        }
+        if let Some(head) = taken(&self.own.head)? {
+            self.head = Some(head);
+        }
+        let projections = self.layers.iter_mut().flat_map(|layer| layer.projections_mut());
+        projections.into_iter().try_for_each(Projection::refresh)
     }
 
     /// The weights of a linear layer, `(outputs, inputs)`, without its adapter; none for a name that there is not.

@@ -107,7 +107,8 @@ impl Blocks {
         }
         let norm = RmsNorm::load(hidden, config.rms_norm_eps, &root.pp("norm"))?;
         source.finish("the GGUF decoder", |_| false)?;
-        Ok(Decoder { config, embedding, head, layers, norm, device, dtype: DType::F32 })
+        let own = super::Own::default();
+        Ok(Decoder { config, embedding, head, layers, norm, device, dtype: DType::F32, own })
     }
 
     /// Compares names and shapes of the whole file with those of the decoder.

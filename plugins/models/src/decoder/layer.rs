@@ -11,7 +11,7 @@ use super::rope::Turn;
 use super::{DecoderConfig, Pass};
 use crate::Result;
 use crate::cpu::{self, math};
-use crate::tensors::Weights;
+use crate::tensors::{Parameter, Weights};
 
 /// The linear layers of a layer, in the order of [`MODULES`].
 const QUERY: usize = 0;
@@ -138,6 +138,12 @@ impl Layer {
             projections: self.projections.each_ref().map(Projection::share),
             window: self.window,
         }
+    }
+
+    /// What of it is trained itself, its adapter not counted.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        let norms = [&self.before_attention, &self.before_mlp].into_iter().filter_map(RmsNorm::parameter);
+        norms.chain(self.projections.iter().flat_map(Projection::parameters))
     }
 
     /// The linear layers, in the order of [`MODULES`].

@@ -3,10 +3,10 @@
 use candle_core::{D, DType, Device, Tensor};
 
 use super::Pass;
-use super::gradient::with_backward;
+use super::gradient::{with_backward, with_backward2};
 use crate::Result;
 use crate::cpu::{self, norm};
-use crate::tensors::Weights;
+use crate::tensors::{Parameter, Weights};
 
 /// The type that sums are formed in: float32, or float64 for float64.
 pub(super) const fn wide(dtype: DType) -> DType {
@@ -18,11 +18,14 @@ pub(super) const fn wide(dtype: DType) -> DType {
 pub(super) struct RmsNorm {
     weight: Tensor,
     eps: f64,
+    /// The weight, where it is trained.
+    own: Option<Parameter>,
 }
 
 impl RmsNorm {
     pub(super) fn load(size: usize, eps: f64, weights: &Weights) -> Result<Self> {
-        Ok(Self { weight: weights.get("weight", &[size])?, eps })
+        let weight = weights.get("weight", &[size])?;
+        Ok(Self { own: weights.parameter("weight", &weight), weight: weight.detach(), eps })
     }
 
     /// The normalised rows of `x`, `(.., size)`.
@@ -31,9 +34,19 @@ impl RmsNorm {
             return self.run(x);
         }
         let (input, weight, eps) = (x.detach(), self.weight.clone(), self.eps);
-        with_backward("root-mean-square norm", x, self.run(&x.detach())?, move |grad| {
-            backward(&input, &weight, eps, grad)
-        })
+        let result = self.run(&input)?;
+        let name = "root-mean-square norm";
+        match &self.own {
+            None => with_backward(name, x, result, move |grad| backward(&input, &weight, eps, grad)),
+            Some(own) => with_backward2(name, [x, &own.tensor], result, move |grad| {
+                Ok([backward(&input, &weight, eps, grad)?, by_weight(&input, eps, grad)?])
+            }),
+        }
+    }
+
+    /// The weight, if it is trained.
+    pub(super) fn parameter(&self) -> Option<&Parameter> {
+        self.own.as_ref()
     }
 
     fn run(&self, x: &Tensor) -> Result<Tensor> {
@@ -53,6 +66,14 @@ impl RmsNorm {
 /// `1 / sqrt(mean(x^2) + eps)` of each row.
 fn factor(x: &Tensor, eps: f64) -> candle_core::Result<Tensor> {
     (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?.recip()
+}
+
+/// The normed rows times the gradient, summed over rows.
+fn by_weight(x: &Tensor, eps: f64, grad: &Tensor) -> candle_core::Result<Tensor> {
+    let dtype = x.dtype();
+    let (x, grad) = (x.to_dtype(wide(dtype))?, grad.to_dtype(wide(dtype))?);
+    let normed = x.broadcast_mul(&factor(&x, eps)?)?;
+    (normed * grad)?.reshape(((), x.dim(D::Minus1)?))?.sum(0)?.to_dtype(dtype)
 }
 
 /// With `r` the factor and `g` the gradient times the weight: `r g - x r^3 mean(g x)`.

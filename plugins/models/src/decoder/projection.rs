@@ -1,15 +1,16 @@
-//! A linear layer of a decoder: frozen weights in whatever form is fastest, and an adapter that may be trained.
+//! A linear layer of a decoder: frozen weights in whatever form is fastest, and an adapter that may be trained; or weights that are
+//! trained themselves, of which the fast form is a copy.
 
 use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 
 use super::Pass;
-use super::gradient::with_backward;
+use super::gradient::{with_backward, with_backward2, with_backward3};
 use crate::cpu::{self, linear::Packed};
 use crate::lora::adapter::LoraLayer;
-use crate::tensors::Weights;
+use crate::tensors::{Parameter, Weights};
 use crate::{ModelError, Result};
 
 /// `torch.nn.Linear`, with or without LoRA.
@@ -21,6 +22,14 @@ pub(crate) struct Projection {
     adapter: Option<LoraLayer>,
     /// The weights from before the first merge, if something was merged.
     original: Option<Frozen>,
+    /// Where weights and bias are trained themselves: these are what `frozen` was made of.
+    own: Option<Own>,
+}
+
+/// Weights that are trained.
+struct Own {
+    weight: Parameter,
+    bias: Option<Parameter>,
 }
 
 /// Weights `(outputs, inputs)` that are not trained.
@@ -123,6 +132,12 @@ impl Frozen {
     }
 }
 
+/// `grad^T x`, `(outputs, inputs)`: the gradient by the weights of `x W^T`, summed over rows.
+pub(crate) fn by_weight(x: &Tensor, grad: &Tensor) -> candle_core::Result<Tensor> {
+    let (inputs, outputs) = (x.dim(D::Minus1)?, grad.dim(D::Minus1)?);
+    grad.reshape(((), outputs))?.t()?.matmul(&x.reshape(((), inputs))?)
+}
+
 /// The shape of `x` with another last dimension.
 fn with_width(x: &Tensor, width: usize) -> Vec<usize> {
     let mut shape = x.dims().to_vec();
@@ -137,12 +152,17 @@ impl Projection {
     pub(super) fn load(inputs: usize, outputs: usize, bias: bool, weights: &Weights) -> Result<Self> {
         let weight = weights.get("weight", &[outputs, inputs])?;
         let bias = bias.then(|| weights.get("bias", &[outputs])).transpose()?;
-        Ok(Self { frozen: Frozen::new(weight)?, bias, inputs, outputs, adapter: None, original: None })
+        let own = weights.parameter("weight", &weight).map(|weight| Own {
+            weight,
+            bias: bias.as_ref().and_then(|bias| weights.parameter("bias", bias)),
+        });
+        let (frozen, bias) = (Frozen::new(weight.detach())?, bias.map(|bias| bias.detach()));
+        Ok(Self { own, ..Self::of(frozen, bias, inputs, outputs) })
     }
 
     /// Of weights that are held already.
     pub(super) fn of(frozen: Frozen, bias: Option<Tensor>, inputs: usize, outputs: usize) -> Self {
-        Self { frozen, bias, inputs, outputs, adapter: None, original: None }
+        Self { frozen, bias, inputs, outputs, adapter: None, original: None, own: None }
     }
 
     /// `x`, `(.., inputs)`, to `(.., outputs)`.
@@ -155,16 +175,42 @@ impl Projection {
         }
         let frozen = self.original.as_ref().filter(|_| !pass.adapts()).unwrap_or(&self.frozen);
         let base = self.base(frozen, &x.detach())?;
-        let base = if pass.is_training() {
-            let frozen = frozen.clone();
-            with_backward("frozen product", x, base, move |grad| frozen.backward(grad))?
-        } else {
-            base
-        };
+        let base = if pass.is_training() { self.in_graph(frozen, x, base)? } else { base };
         match &self.adapter {
             Some(adapter) if pass.adapts() => Ok((base + adapter.forward(x, pass)?)?),
             _ => Ok(base),
         }
+    }
+
+    /// Puts the product into the graph: a path to `x`, and to the weights where they are trained.
+    fn in_graph(&self, frozen: &Frozen, x: &Tensor, base: Tensor) -> Result<Tensor> {
+        let frozen = frozen.clone();
+        let Some(Own { weight, bias }) = &self.own else {
+            return with_backward("frozen product", x, base, move |grad| frozen.backward(grad));
+        };
+        let seen = x.detach();
+        match bias {
+            None => with_backward2("product", [x, &weight.tensor], base, move |grad| {
+                Ok([frozen.backward(grad)?, by_weight(&seen, grad)?])
+            }),
+            Some(bias) => with_backward3("product", [x, &weight.tensor, &bias.tensor], base, move |grad| {
+                let rows = grad.reshape(((), grad.dim(D::Minus1)?))?;
+                Ok([frozen.backward(grad)?, by_weight(&seen, grad)?, rows.sum(0)?])
+            }),
+        }
+    }
+
+    /// Weights and biases that are trained.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.own.iter().flat_map(|own| std::iter::once(&own.weight).chain(&own.bias))
+    }
+
+    /// Takes the trained weights into their fast form, after they were set.
+    pub(super) fn refresh(&mut self) -> Result<()> {
+        if let Some(own) = &self.own {
+            self.frozen = Frozen::new(own.weight.tensor.detach())?;
+        }
+        Ok(())
     }
 
     fn base(&self, frozen: &Frozen, x: &Tensor) -> Result<Tensor> {

@@ -1,9 +1,11 @@
 //! A whole LLaVA: pictures and words in, hidden states and scores of words out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use adeval_checkpoints::layout::{Layout, Role};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use image::RgbImage;
 
 use super::config::{ImageToken, LlavaConfig};
@@ -15,6 +17,7 @@ use super::reward::Heads;
 use crate::decoder::{Architecture, Decoder, Pass};
 use crate::language::{ChatTemplate, Conversation, LanguageTokenizer, Message, Rendering};
 use crate::tensors::{Source, Weights};
+use crate::training::Gradients;
 use crate::{ModelError, Result};
 
 /// How a checkpoint is loaded.
@@ -41,6 +44,13 @@ pub struct Llava {
     config: LlavaConfig,
     features: Features,
     decoder: Decoder,
+    words: Arc<Words>,
+    /// All weights, where they are trained.
+    variables: BTreeMap<String, Var>,
+}
+
+/// Tokenizer and chat template.
+struct Words {
     tokenizer: LanguageTokenizer,
     template: ChatTemplate,
 }
@@ -57,6 +67,103 @@ impl Llava {
         Ok(llava)
     }
 
+    /// As [`Llava::load`], with all weights as variables (tower, projector, decoder and head), so that the whole can be trained:
+    /// see [`Llava::variables`] and [`Llava::backward`]. Layers of the tower above the last one that is looked at are none.
+    ///
+    /// # Errors
+    /// As [`Llava::load`]; [`ModelError::Unfit`] for a checkpoint whose tower is in another folder.
+    pub fn load_trainable(dir: &Path, options: &LoadOptions) -> Result<Self> {
+        let parts = Parts::read(dir, options)?;
+        let source = open(dir, Role::Llava, options)?.trainable();
+        if !source.weights().has(TOWER) {
+            return Err(ModelError::Unfit {
+                label: dir.display().to_string(),
+                reason: "it does not hold its vision tower, which shall be trained, too; train the adapter, or take a checkpoint \
+                         in the layout of transformers"
+                    .to_owned(),
+            });
+        }
+        Heads::refuse(&source.weights())?;
+        let mut llava = parts.build(&source, None, true)?;
+        finish(&source, None, llava.features.layers())?;
+        llava.variables = source.variables();
+        Ok(llava)
+    }
+
+    /// Another model of this one's settings with these weights, by the names of [`Llava::variables`]: one that computes with the same
+    /// operations, so that equal weights give equal bits.
+    ///
+    /// # Errors
+    /// [`ModelError::Keys`] and [`ModelError::Shape`], naming tensors.
+    pub fn of_weights(&self, weights: impl IntoIterator<Item = (String, Tensor)>) -> Result<Self> {
+        let (device, dtype) = (self.decoder.device(), self.decoder.dtype());
+        let source = Source::from_tensors("the weights", weights, device, dtype).trainable();
+        let parts = Parts { config: self.config.clone(), words: Arc::clone(&self.words) };
+        let mut llava = parts.build(&source, None, true)?;
+        finish(&source, None, llava.features.layers())?;
+        llava.variables = source.variables();
+        Ok(llava)
+    }
+
+    /// How many values a checkpoint's weights have, by their headers.
+    ///
+    /// # Errors
+    /// For a folder that is no LLaVA's.
+    pub fn values(dir: &Path) -> Result<u64> {
+        let source = open(dir, Role::Llava, &LoadOptions::default())?;
+        let root = source.weights();
+        let shapes = source.names().into_iter().filter_map(|name| root.shape(name));
+        Ok(shapes.map(|shape| shape.iter().map(|side| *side as u64).product::<u64>()).sum())
+    }
+
+    /// All weights by their names in the layout of transformers 5; none unless it was loaded to be trained.
+    pub fn variables(&self) -> &BTreeMap<String, Var> {
+        &self.variables
+    }
+
+    /// Takes variables that were set into the form that the model runs with.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.decoder.refresh()
+    }
+
+    /// Adds the gradient by the embeddings of a prompt, (positions, hidden), to those of what they were made of: embeddings of
+    /// tokens, projector and tower. `pictures` are what [`Llava::look`] gave, with their graphs.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub fn backward(
+        &self,
+        prompt: &LlavaPrompt,
+        pictures: &[Tensor],
+        gradient: &Tensor,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let words = |from: usize, to: usize, gradients: &mut Gradients| match to > from {
+            true => {
+                let part = gradient.narrow(0, from, to - from)?;
+                self.decoder.add_by_embeddings(&prompt.ids[from..to], &part, gradients)
+            }
+            false => Ok(()),
+        };
+        let mut from = 0;
+        for (range, picture) in prompt.pictures.iter().zip(pictures) {
+            words(from, range.start, gradients)?;
+            from = range.end;
+            let part = gradient.narrow(0, range.start, range.len())?.to_dtype(picture.dtype())?;
+            let store = (picture * part)?.sum_all()?.backward()?;
+            for (name, variable) in &self.variables {
+                if let Some(by) = store.get(variable.as_tensor()) {
+                    gradients.add(name, by)?;
+                }
+            }
+        }
+        words(from, prompt.ids.len(), gradients)?;
+        Ok(())
+    }
+
     /// Loads a checkpoint with heads of its own, which `heads` takes out of the place that it is given; the second argument is
     /// the width of the language model. Unless it `speaks`, it may be without `lm_head`.
     pub(super) fn load_with<T>(
@@ -65,25 +172,14 @@ impl Llava {
         speaks: bool,
         heads: impl FnOnce(&Weights, usize) -> Result<T>,
     ) -> Result<(Self, T)> {
-        let mut config = LlavaConfig::from_dir(dir, options.tower)?;
-        let mut tokenizer = LanguageTokenizer::from_dir(dir)?;
-        config.image_token.prepare(&mut tokenizer)?;
-        let template = template(&config, &tokenizer, options)?;
+        let parts = Parts::read(dir, options)?;
         let source = open(dir, Role::Llava, options)?;
         let root = source.weights();
-        let tied = config.text.tie_word_embeddings || !speaks;
-        config.text.tie_word_embeddings = tied && !root.has("lm_head.weight");
-        tokenizer.fits(config.text.vocab_size)?;
-        let model = root.pp("model");
-        let taken = heads(&root, config.text.hidden_size)?;
-        let own = model.has("vision_tower.embeddings.class_embedding");
-        let tower = if own { None } else { Some(tower(dir, &config, options)?) };
-        let place = tower.as_ref().map_or_else(|| model.pp("vision_tower"), Source::weights);
-        let features =
-            Features::load(config.features.clone(), &place, &model.pp("multi_modal_projector"), &model)?;
-        let decoder = Decoder::load(config.text.clone(), &model.pp("language_model"), &root)?;
-        finish(&source, tower.as_ref(), features.layers())?;
-        Ok((Self { config, features, decoder, tokenizer, template }, taken))
+        let taken = heads(&root, parts.config.text.hidden_size)?;
+        let tower = if root.has(TOWER) { None } else { Some(tower(dir, &parts.config, options)?) };
+        let llava = parts.build(&source, tower.as_ref(), speaks)?;
+        finish(&source, tower.as_ref(), llava.features.layers())?;
+        Ok((llava, taken))
     }
 
     /// Its settings.
@@ -96,9 +192,14 @@ impl Llava {
         &self.decoder
     }
 
+    /// Its language model, to put an adapter on.
+    pub const fn decoder_mut(&mut self) -> &mut Decoder {
+        &mut self.decoder
+    }
+
     /// Its tokenizer.
-    pub const fn tokenizer(&self) -> &LanguageTokenizer {
-        &self.tokenizer
+    pub fn tokenizer(&self) -> &LanguageTokenizer {
+        &self.words.tokenizer
     }
 
     /// Its image processor.
@@ -121,7 +222,7 @@ impl Llava {
     /// As [`ChatTemplate::render`].
     pub fn render(&self, messages: &[Message], rendering: &Rendering) -> Result<String> {
         let rendering = Rendering { image_token: self.config.image_token.word(), ..rendering.clone() };
-        self.template.render(messages, &rendering)
+        self.words.template.render(messages, &rendering)
     }
 
     /// Tokenizes a rendered prompt that shows pictures of `sizes`, in their order.
@@ -130,7 +231,7 @@ impl Llava {
     /// [`ModelError::Input`] for another number of pictures than places, and for a prompt longer than the language model reads.
     pub fn prompt(&self, text: &str, sizes: &[Extent]) -> Result<LlavaPrompt> {
         let lengths: Vec<usize> = sizes.iter().map(|&size| self.config.features.order(size).len()).collect();
-        let (ids, pictures) = self.config.image_token.tokenize(text, &self.tokenizer, &lengths)?;
+        let (ids, pictures) = self.config.image_token.tokenize(text, &self.words.tokenizer, &lengths)?;
         if let Some(longest) = self.decoder.config().longest().filter(|&longest| ids.len() > longest) {
             let (all, shown) = (ids.len(), lengths.iter().sum::<usize>());
             return Err(ModelError::Input {
@@ -183,6 +284,40 @@ impl Llava {
     pub fn hidden(&self, embeds: &[Tensor], pass: Pass) -> Result<Tensor> {
         let (batch, starts) = batched(embeds)?;
         self.decoder.forward(&batch, &starts, None, pass)
+    }
+}
+
+/// Where a checkpoint that holds its tower has it.
+const TOWER: &str = "model.vision_tower.embeddings.class_embedding";
+
+/// A checkpoint without its weights.
+struct Parts {
+    config: LlavaConfig,
+    words: Arc<Words>,
+}
+
+impl Parts {
+    fn read(dir: &Path, options: &LoadOptions) -> Result<Self> {
+        let config = LlavaConfig::from_dir(dir, options.tower)?;
+        let mut tokenizer = LanguageTokenizer::from_dir(dir)?;
+        config.image_token.prepare(&mut tokenizer)?;
+        let template = template(&config, &tokenizer, options)?;
+        Ok(Self { config, words: Arc::new(Words { tokenizer, template }) })
+    }
+
+    /// The model of these weights; what they lack is told by [`finish`].
+    fn build(self, source: &Source, tower: Option<&Source>, speaks: bool) -> Result<Llava> {
+        let Self { mut config, words } = self;
+        let root = source.weights();
+        let tied = config.text.tie_word_embeddings || !speaks;
+        config.text.tie_word_embeddings = tied && !root.has("lm_head.weight");
+        words.tokenizer.fits(config.text.vocab_size)?;
+        let model = root.pp("model");
+        let place = tower.map_or_else(|| model.pp("vision_tower"), Source::weights);
+        let projector = model.pp("multi_modal_projector");
+        let features = Features::load(config.features.clone(), &place, &projector, &model)?;
+        let decoder = Decoder::load(config.text.clone(), &model.pp("language_model"), &root)?;
+        Ok(Llava { config, features, decoder, words, variables: BTreeMap::new() })
     }
 }
 

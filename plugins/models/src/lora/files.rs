@@ -85,11 +85,11 @@ impl LoraAdapter {
             .map(|(name, var)| (format!("{prefix}{name}"), var.as_detached_tensor()));
         let tensors: HashMap<String, Tensor> = tensors.collect();
         candle_core::safetensors::save(&tensors, folder.join(WEIGHTS))?;
-        let config = serde_json::to_vec_pretty(&self.facts(base)).map_err(|e| fault(e.into()))?;
+        let config = serde_json::to_vec_pretty(&self.facts(prefix, base)).map_err(|e| fault(e.into()))?;
         std::fs::write(folder.join(CONFIG), config).map_err(fault)
     }
 
-    fn facts(&self, base: &str) -> Value {
+    fn facts(&self, prefix: &str, base: &str) -> Value {
         let LoraConfig { rank, alpha, dropout, rank_stabilized, ref targets } = self.config;
         let pattern = |of: fn(&LoraLayer) -> f64, usual: f64| -> BTreeMap<&str, f64> {
             let unusual = self.layers.values().filter(|layer| of(layer) != usual);
@@ -104,6 +104,10 @@ impl LoraAdapter {
         // A product of a quotient may be a rounding away from the number that it came from.
         let alphas: BTreeMap<&str, f64> =
             alphas.filter(|(_, a)| (a - alpha).abs() > 1e-9 * alpha.abs()).collect();
+        let inner = prefix.strip_prefix("base_model.model.").unwrap_or(prefix);
+        let whole: Vec<String> = self.layers.keys().map(|name| format!("{inner}{name}")).collect();
+        // Within a larger model the ends of names would mean layers of its other parts, too: a vision tower has a q_proj.
+        let targets = if inner.is_empty() || inner == "model." { targets } else { &whole };
         json!({
             "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "inference_mode": true,
             "r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "use_rslora": rank_stabilized, "use_dora": false,

@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
 use super::{Gradients, Memory, Tape};
-use crate::decoder::{Decoder, Pass};
+use crate::decoder::{Decoder, Pass, by_weight};
 use crate::generation::{Prompt, log_prob};
 use crate::{ModelError, Result};
 
@@ -29,15 +29,22 @@ pub struct Example {
 pub fn log_probs(decoder: &Decoder, examples: &[Example], pass: Pass) -> Result<Vec<Vec<f32>>> {
     let batch = Batch::new(decoder, examples)?;
     let hidden = decoder.forward(&batch.embeds, &batch.starts, None, pass)?;
-    let flat = batch.score(decoder, &hidden, None)?.log_probs;
-    Ok(batch.by_answer(&flat))
+    Ok(batch.by_answer(&batch.score(decoder, &hidden, None)?.log_probs))
 }
 
-/// Adds the gradient of `sum of loss_by_log_prob x log p` over all tokens of all answers, times `weight`, to `gradients`; gives
-/// the log-probabilities of the pass, which are under `dropout` if it is on. All examples are one batch.
+/// What a pass with a way back leaves.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// Of each token of each answer, under dropout if it was on.
+    pub log_probs: Vec<Vec<f32>>,
+    /// The gradient by the embeddings of each prompt, `(tokens, hidden)`, for those who made them.
+    pub by_prompt: Vec<Tensor>,
+}
+
+/// As [`accumulate_through`], for prompts whose embeddings are not trained by whoever made them; gives the log-probabilities.
 ///
 /// # Errors
-/// As [`log_probs`]; [`ModelError::Input`] when tokens and derivatives differ in number.
+/// As there.
 pub fn accumulate(
     decoder: &Decoder,
     examples: &[Example],
@@ -47,6 +54,24 @@ pub fn accumulate(
     memory: Memory,
     gradients: &mut Gradients,
 ) -> Result<Vec<Vec<f32>>> {
+    let passed = accumulate_through(decoder, examples, loss_by_log_prob, weight, dropout, memory, gradients)?;
+    Ok(passed.log_probs)
+}
+
+/// Adds the gradient of `sum of loss_by_log_prob x log p` over all tokens of all answers, times `weight`, to `gradients`: by the
+/// adapter's matrices, and by the decoder's own weights where they are trained. All examples are one batch.
+///
+/// # Errors
+/// As [`log_probs`]; [`ModelError::Input`] when tokens and derivatives differ in number.
+pub fn accumulate_through(
+    decoder: &Decoder,
+    examples: &[Example],
+    loss_by_log_prob: &[Vec<f64>],
+    weight: f64,
+    dropout: Option<u64>,
+    memory: Memory,
+    gradients: &mut Gradients,
+) -> Result<Passed> {
     let lengths = |rows: &[Vec<f64>]| rows.iter().map(Vec::len).collect::<Vec<_>>();
     let tokens: Vec<usize> = examples.iter().map(|example| example.answer.len()).collect();
     if lengths(loss_by_log_prob) != tokens {
@@ -58,10 +83,23 @@ pub fn accumulate(
     let batch = Batch::new(decoder, examples)?;
     let tape = Tape::forward(decoder, &batch.embeds, &batch.starts, dropout, memory)?;
     let derivatives: Vec<f32> = loss_by_log_prob.iter().flatten().map(|d| (d * weight) as f32).collect();
-    let scored = batch.score(decoder, tape.hidden(), Some(&derivatives))?;
+    let scored = batch.score(decoder, tape.hidden(), Some((&derivatives, gradients)))?;
     let gradient = batch.spread(&scored.gradient, tape.hidden())?;
-    tape.backward(decoder, &gradient, gradients)?;
-    Ok(batch.by_answer(&scored.log_probs))
+    let by_embeds = tape.backward(decoder, &gradient, gradients)?;
+    let mut by_prompt = Vec::with_capacity(examples.len());
+    for (number, Example { prompt, answer }) in examples.iter().enumerate() {
+        let (start, length) = (batch.starts[number], by_embeds.dims()[1]);
+        let (row, read) = (by_embeds.get(number)?, answer.len() - 1);
+        let of_prompt = row.narrow(0, start, length - start - read)?;
+        if read > 0 {
+            decoder.add_by_embeddings(&answer[..read], &row.narrow(0, length - read, read)?, gradients)?;
+        }
+        if prompt.embeds.is_none() {
+            decoder.add_by_embeddings(&prompt.ids, &of_prompt, gradients)?;
+        }
+        by_prompt.push(of_prompt);
+    }
+    Ok(Passed { log_probs: batch.by_answer(&scored.log_probs), by_prompt })
 }
 
 /// Prompts and answers side by side, padded on the left.
@@ -109,8 +147,14 @@ impl Batch {
         })
     }
 
-    /// With derivatives also the gradient `d (onehot - p) W` by each predicting hidden state, `W` the head.
-    fn score(&self, decoder: &Decoder, hidden: &Tensor, derivatives: Option<&[f32]>) -> Result<Scored> {
+    /// With derivatives also the gradient `d (onehot - p) W` by each predicting hidden state, `W` the head; what is by a head
+    /// that is trained is added to the gradients.
+    fn score(
+        &self,
+        decoder: &Decoder,
+        hidden: &Tensor,
+        mut derivatives: Option<(&[f32], &mut Gradients)>,
+    ) -> Result<Scored> {
         let vocabulary = decoder.config().vocab_size;
         let step = (MAX_SCORES / vocabulary).max(1);
         let flat = hidden.flatten_to(1)?;
@@ -119,13 +163,17 @@ impl Batch {
             let part = from..(from + step).min(self.tokens.len());
             let places = Tensor::new(&self.places[part.clone()], hidden.device())?;
             let tokens = Tensor::new(&self.tokens[part.clone()], hidden.device())?.unsqueeze(1)?;
-            let logits = decoder.logits(&flat.index_select(&places, 0)?)?;
+            let predicting = flat.index_select(&places, 0)?;
+            let logits = decoder.logits(&predicting)?;
             scored.log_probs.extend(log_probs_of(&logits, &self.tokens[part.clone()])?);
-            let Some(derivatives) = derivatives else { continue };
+            let Some((derivatives, gradients)) = &mut derivatives else { continue };
             let derivative = Tensor::new(&derivatives[part], hidden.device())?.unsqueeze(1)?;
             let shares = candle_nn::ops::softmax_last_dim(&logits)?;
             let by_share = (shares.broadcast_mul(&derivative)? * -1.0)?;
             let by_logits = by_share.scatter_add(&tokens, &derivative, 1)?;
+            if let Some(own) = decoder.head_parameter() {
+                gradients.add(&own.name, &by_weight(&predicting.to_dtype(DType::F32)?, &by_logits)?)?;
+            }
             let gradient = decoder.head().backward(&by_logits.to_dtype(hidden.dtype())?)?;
             scored.gradient.push(gradient.to_dtype(DType::F32)?);
         }
@@ -146,6 +194,19 @@ impl Batch {
     fn by_answer(&self, flat: &[f32]) -> Vec<Vec<f32>> {
         let mut rest = flat.iter().copied();
         self.lengths.iter().map(|length| rest.by_ref().take(*length).collect()).collect()
+    }
+}
+
+impl Decoder {
+    /// Adds the gradient by the embeddings of tokens, `(tokens, hidden)`, to that by the matrix they are rows of, if it is trained.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub fn add_by_embeddings(&self, ids: &[u32], gradient: &Tensor, gradients: &mut Gradients) -> Result<()> {
+        let Some(own) = self.embedding_parameter() else { return Ok(()) };
+        let ids = Tensor::new(ids, gradient.device())?;
+        let rows = gradient.to_dtype(DType::F32)?.contiguous()?;
+        gradients.add(&own.name, &own.tensor.detach().zeros_like()?.index_add(&ids, &rows, 0)?)
     }
 }
 

@@ -63,8 +63,8 @@ impl Tape {
         &self.hidden
     }
 
-    /// Goes back: `gradient` is the loss's by [`Tape::hidden`]. Adds those by the adapter's matrices to `gradients` and gives
-    /// the one by the embeddings.
+    /// Goes back: `gradient` is the loss's by [`Tape::hidden`]. Adds those by the adapter's matrices, and by weights that
+    /// are trained themselves, to `gradients` and gives the one by the embeddings.
     ///
     /// # Errors
     /// [`ModelError::Input`] for a gradient of another shape, and failures of the device.
@@ -77,7 +77,11 @@ impl Tape {
         }
         let last = Var::from_tensor(&self.last)?;
         let normed = decoder.final_norm(last.as_tensor(), self.step.pass())?;
-        let mut gradient = by(&back(&normed, gradient)?, &last)?;
+        let store = back(&normed, gradient)?;
+        if let Some(own) = decoder.norm_parameter() {
+            gradients.add(&own.name, &by(&store, &own.tensor)?)?;
+        }
+        let mut gradient = by(&store, last.as_tensor())?;
         for (layer, kept) in decoder.layers().iter().zip(self.layers).rev() {
             let output = match kept.output {
                 Some(output) => output,
@@ -86,10 +90,13 @@ impl Tape {
             let store = back(&output, &gradient)?;
             for adapter in layer.projections().iter().filter_map(|projection| projection.adapter()) {
                 for (name, variable) in adapter.variables() {
-                    gradients.add(&name, &by(&store, &variable)?)?;
+                    gradients.add(&name, &by(&store, variable.as_tensor())?)?;
                 }
             }
-            gradient = by(&store, &kept.input)?;
+            for own in layer.parameters() {
+                gradients.add(&own.name, &by(&store, &own.tensor)?)?;
+            }
+            gradient = by(&store, kept.input.as_tensor())?;
         }
         Ok(gradient)
     }
@@ -101,9 +108,9 @@ fn back(output: &Tensor, gradient: &Tensor) -> Result<GradStore> {
     Ok((output * gradient)?.sum_all()?.backward()?)
 }
 
-fn by(store: &GradStore, variable: &Var) -> Result<Tensor> {
-    match store.get(variable.as_tensor()) {
+fn by(store: &GradStore, variable: &Tensor) -> Result<Tensor> {
+    match store.get(variable) {
         Some(gradient) => Ok(gradient.clone()),
-        None => Ok(variable.as_tensor().zeros_like()?.detach()),
+        None => Ok(variable.zeros_like()?.detach()),
     }
 }
