@@ -35,15 +35,25 @@ const SMALL: [&str; 4] =
     ["--set", "prompt.parameters.lora_rank=4", "--set", "prompt.parameters.lora_alpha=8.0"];
 const WHOLE: [&str; 2] = ["--set", "prompt.parameters.train=\"all\""];
 
+/// The checkpoint that was taught.
+fn taught() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/weights/tiny-llava")
+}
+
 #[test]
 fn it_keeps_the_contract() {
     let (room, _) = room();
-    let tiny = room.path("tiny");
-    for (name, parameters) in [("adapter", "lora_rank = 4, lora_alpha = 8.0"), ("all", "train = \"all\"")] {
-        // Of a random model's one-token answers most are no word and asked for again, so that their frequencies are others.
+    let (random, taught) = (room.path("tiny"), taught());
+    // Of a random model's one-token answers most are no word and asked for again, so that their frequencies are others.
+    let off = "[rules]\nlog-probs-are-frequencies = \"off\"\n";
+    for (name, weights, rules, parameters) in [
+        ("adapter", &random, off, "lora_rank = 4, lora_alpha = 8.0"),
+        ("all", &random, off, "train = \"all\""),
+        ("taught", &taught, "", "lora_rank = 4, lora_alpha = 8.0"),
+    ] {
+        let weights = weights.to_str().expect("UTF-8");
         let config = format!(
-            "[rules]\nlog-probs-are-frequencies = \"off\"\n[components.llava-prompt]\nweights = {:?}\nparameters = {{ {parameters} }}\n",
-            tiny.to_str().expect("UTF-8")
+            "{rules}[components.llava-prompt]\nweights = {weights:?}\nparameters = {{ {parameters} }}\n"
         );
         let config = room.write(&format!("{name}.toml"), config);
         let ended = room
