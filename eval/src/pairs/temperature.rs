@@ -34,7 +34,8 @@ pub fn temperature(answers: &[(f64, f64)]) -> Result<f64> {
     let (mut low, mut high) = (LEAST.ln(), MOST.ln());
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
-        if slope(middle.exp()) < 0.0 { low = middle } else { high = middle }
+        // A slope of exactly 0 is a judge that is right beyond rounding: surer is as good.
+        if slope(middle.exp()) <= 0.0 { low = middle } else { high = middle }
     }
     Ok((-f64::midpoint(low, high)).exp())
 }

@@ -17,12 +17,20 @@ fn look(name: &str, value: &Value) -> Result<(), String> {
             Err(format!("{name} = {said}: a number must be finite"))
         }
         Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(at, item)| look(&format!("{name}[{at}]"), item))
+            items.iter().enumerate().try_for_each(|(at, item)| look(&member(name, at, item), item))
         }
         Value::Table(table) => {
             table.iter().try_for_each(|(key, inner)| look(&format!("{name}.{key}"), inner))
         }
         _ => Ok(()),
+    }
+}
+
+/// A member of a list: by its id, where it has one.
+fn member(name: &str, at: usize, item: &Value) -> String {
+    match item.get("id").and_then(Value::as_str) {
+        Some(id) => format!("{name} \"{id}\""),
+        None => format!("{name}[{at}]"),
     }
 }
 
@@ -37,6 +45,10 @@ mod tests {
         assert_eq!(
             refusal("[[entry]]\na = 1.0\n[[entry]]\nbackground = { parameters = { light = -inf } }"),
             "entry[1].background.parameters.light = -inf: a number must be finite"
+        );
+        assert_eq!(
+            refusal("[[entry]]\nid = \"e\"\nlight = nan"),
+            "entry \"e\".light = nan: a number must be finite"
         );
         assert_eq!(must_be_finite(&toml::from_str("a = [1e308, \"nan\"]").unwrap()), Ok(()));
     }
