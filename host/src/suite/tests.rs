@@ -54,7 +54,7 @@ fn absurd_suites_are_refused_in_one_sentence() {
         (format!("{OPTIMIZERS}learning_rate = 0.0"), "learning_rate must be above 0"),
         (format!("{OPTIMIZERS}[bandit]\nseeds = 1"), "bandit.seeds = 1"),
         (format!("{OPTIMIZERS}[bandit]\ncreatives = 10"), "bandit.creatives = 10"),
-        (GOOD.replace("style = \"studio\"", "share = nan"), "entry[0].prompt.parameters.share = nan"),
+        (GOOD.replace("style = \"studio\"", "share = nan"), "entry \"a\".prompt.parameters.share = nan"),
         (GOOD.replace("steps = 30", "parameters = { light = inf }"), "background.parameters.light = inf"),
         ("name = [".into(), "s.toml:1"),
     ];
