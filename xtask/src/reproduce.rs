@@ -162,13 +162,7 @@ impl Work {
             let look = format!("easy:{seed}");
             let mut command = self.adeval(&["train", "rl", "--seed", &number, "--market", &look]);
             command.args(["--set", "size=[128,128]"]).args(variant.arguments);
-            command.args([
-                "--reward",
-                "vision-reward",
-                "--set",
-                "judge.parameters.dropout=0.5",
-                "--reward-model",
-            ]);
+            command.args(["--reward", "vision-reward", "--reward-model"]);
             command.arg(judge.join("models/vision-reward/best"));
             if variant.pretrained {
                 command.arg("--prompt-model").arg(taught.join("best"));
