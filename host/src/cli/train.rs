@@ -5,6 +5,7 @@ mod compare;
 mod pretrain;
 mod reward;
 mod rl;
+mod work;
 
 use super::Session;
 use super::exit::{Finish, Stop};

@@ -6,8 +6,8 @@
 use super::publish::Stall;
 use super::{MarketError, MarketJob, SYNTHETIC};
 use crate::bench::Creatives;
+use crate::records::Lesson;
 use crate::store::write_whole;
-use crate::train::pretrain::Lesson;
 use adeval_eval::market::MATCHES;
 use std::collections::{HashMap, HashSet};
 

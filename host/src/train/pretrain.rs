@@ -7,7 +7,6 @@ mod lessons;
 mod recipe;
 mod result;
 
-pub use lessons::Lesson;
 pub use recipe::{Data, Recipe, Task};
 pub use result::{Counts, PretrainResult};
 
@@ -17,6 +16,7 @@ use super::{TrainError, binding, checkpoint, split};
 use crate::bench::{Clock, PlannedComponent, Services};
 use crate::market::{DESIGNS, SYNTHETIC, products_of};
 use crate::products;
+use crate::records::Lesson;
 use adeval_eval::{Bootstrap, ClusterTable, Estimate};
 use adeval_sdk::{Instruction, Kind, Product};
 use apprentice::{Apprentice, Parts};

@@ -4,6 +4,11 @@ use crate::cli::exit::Stop;
 use crate::suite::find_shipped;
 use std::path::{Path, PathBuf};
 
+/// Numbers that were given, as changes.
+pub fn numbers<const N: usize>(given: [(&str, Option<u64>); N]) -> impl Iterator<Item = (String, String)> {
+    given.into_iter().filter_map(|(key, n)| Some((key.to_owned(), n?.to_string())))
+}
+
 /// `KEY=VALUE`.
 pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE")?;

@@ -1,15 +1,12 @@
 //! `adeval train reward`.
 
-use super::changes::{self, path};
-use crate::bench::Services;
+use super::changes::{self, numbers, path};
+use super::work;
 use crate::cli::exit::{Finish, Stop};
 use crate::cli::open::PluginArgs;
-use crate::cli::progress::Report;
-use crate::cli::{Session, interrupt, output};
-use crate::products::CutOutNetwork;
+use crate::cli::{Session, output};
 use crate::train::reward::{self, ModelResult, Recipe, RewardOutcome, RewardResult};
 use adeval_eval::Estimate;
-use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -76,8 +73,7 @@ impl RewardArgs {
         ] {
             changes.extend(path(key, value.as_deref())?);
         }
-        let numbers = [("training.epochs", self.epochs.map(u64::from)), ("seed", self.seed)];
-        changes.extend(numbers.into_iter().filter_map(|(key, n)| Some((key.to_owned(), n?.to_string()))));
+        changes.extend(numbers([("training.epochs", self.epochs.map(u64::from)), ("seed", self.seed)]));
         changes.extend(self.changes.iter().cloned());
         Ok(changes)
     }
@@ -87,30 +83,10 @@ pub fn run(args: &RewardArgs, session: Session) -> Result<Finish, Stop> {
     let file = changes::find(&args.recipe, DEFAULT)?;
     let recipe = Recipe::load(&file, &args.changes()?, &args.models)?;
     let dir = args.out.clone().unwrap_or_else(|| Path::new("training").join(&recipe.name));
-    let cancel = interrupt::listen()?;
-    let installed = args.plugins.open(cancel)?;
-    let matting = CutOutNetwork::default();
-    let report = Report::new(session.quiet);
-    let services = Services { plugins: &installed, matting: &matting, progress: &report, cancel };
-    let outcome = reward::run(&recipe, &dir, &services);
-    report.finish();
-    let outcome = outcome?;
-    if session.json {
-        output::print_json(&as_json(&outcome)?)?;
-    } else {
-        output::print(&page(&outcome))?;
-    }
+    let outcome = work::train(&args.plugins, session, |services| reward::run(&recipe, &dir, services))?;
+    work::show(&outcome.result, &outcome.dir, outcome.seconds, session, || page(&outcome))?;
     let unanswered = outcome.result.models.iter().any(|model| model.unanswered > 0);
     Ok(Finish::with_failures(!outcome.result.failed.is_empty() || unanswered))
-}
-
-fn as_json(outcome: &RewardOutcome) -> Result<serde_json::Value, Stop> {
-    let mut value = serde_json::to_value(&outcome.result)
-        .map_err(|error| Stop::new(format!("the result cannot be written as JSON: {error}")))?;
-    value["dir"] = json!(outcome.dir);
-    value["wall_seconds"] = json!(outcome.seconds.0);
-    value["plugin_seconds"] = json!(outcome.seconds.1);
-    Ok(value)
 }
 
 fn page(outcome: &RewardOutcome) -> String {

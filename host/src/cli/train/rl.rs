@@ -1,12 +1,10 @@
 //! `adeval train rl`.
 
-use super::changes::{self, path, text};
-use crate::bench::Services;
+use super::changes::{self, numbers, path, text};
+use super::work;
 use crate::cli::exit::{Finish, Stop};
 use crate::cli::open::PluginArgs;
-use crate::cli::progress::Report;
-use crate::cli::{Session, interrupt, output};
-use crate::products::CutOutNetwork;
+use crate::cli::{Session, output};
 use crate::train::rl::{self, Recipe, RlOutcome, RlResult};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -99,13 +97,12 @@ impl RlArgs {
             changes.extend(path(&format!("{place}.weights"), weights.as_deref())?);
         }
         changes.extend(path("products.path", self.products.as_deref())?);
-        let numbers = [
+        changes.extend(numbers([
             ("products.limit", self.limit.map(|n| n as u64)),
             ("epochs", self.epochs.map(u64::from)),
             ("samples", self.samples.map(u64::from)),
             ("seed", self.seed),
-        ];
-        changes.extend(numbers.into_iter().filter_map(|(key, n)| Some((key.to_owned(), n?.to_string()))));
+        ]));
         if let Some(market) = &self.market {
             let (preset, seed) = market.split_once(':').unwrap_or((market, "0"));
             changes.push(("market.preset".into(), text(preset)));
@@ -120,29 +117,16 @@ pub fn run(args: &RlArgs, session: Session) -> Result<Finish, Stop> {
     let file = changes::find(&args.recipe, DEFAULT)?;
     let recipe = Recipe::load(&file, &args.changes()?)?;
     let dir = args.out.clone().unwrap_or_else(|| Path::new("training").join(&recipe.name));
-    let cancel = interrupt::listen()?;
-    let installed = args.plugins.open(cancel)?;
-    let matting = CutOutNetwork::default();
-    let report = Report::new(session.quiet);
-    let services = Services { plugins: &installed, matting: &matting, progress: &report, cancel };
-    let outcome = rl::run(&recipe, &dir, &services);
-    report.finish();
-    let outcome = outcome?;
-    if session.json {
-        output::print_json(&as_json(&outcome)?)?;
-    } else {
-        output::print(&page(&outcome))?;
-    }
+    let outcome = work::train(&args.plugins, session, |services| rl::run(&recipe, &dir, services))?;
+    work::show(&with_computed(&outcome)?, &outcome.dir, outcome.seconds, session, || page(&outcome))?;
     Ok(Finish::with_failures(outcome.result.lost() || outcome.result.unusable_products > 0))
 }
 
-fn as_json(outcome: &RlOutcome) -> Result<serde_json::Value, Stop> {
+/// The result with the number of results that this call computed.
+fn with_computed(outcome: &RlOutcome) -> Result<serde_json::Value, Stop> {
     let mut value = serde_json::to_value(&outcome.result)
         .map_err(|error| Stop::new(format!("the result cannot be written as JSON: {error}")))?;
-    value["dir"] = json!(outcome.dir);
     value["computed"] = json!(outcome.computed);
-    value["wall_seconds"] = json!(outcome.seconds.0);
-    value["plugin_seconds"] = json!(outcome.seconds.1);
     Ok(value)
 }
 

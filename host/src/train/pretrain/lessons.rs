@@ -2,27 +2,11 @@
 
 use super::recipe::{Recipe, Task};
 use crate::bench::BenchError;
+use crate::records::Lesson;
 use crate::train::TrainError;
 use adeval_sdk::{Instruction, Product, rng};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
-
-/// A line of a file of lessons.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Lesson {
-    /// Id of the product.
-    pub product: String,
-    /// What is asked; absent: whatever the generator asks for a background prompt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub question: Option<String>,
-    /// The answer.
-    pub answer: String,
-    /// For people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
 
 /// Reads a file of lessons.
 ///
