@@ -1,6 +1,6 @@
 //! Reward models: which of two creatives do users prefer, and what CTR does one have; and their trainable half.
 
-use crate::{CallContext, Component, Image, Product, Result, Trainable};
+use crate::{CallContext, Component, Image, PluginError, Product, Result, Trainable};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,23 @@ pub struct LabelledPair {
     /// Observed CTRs (left, right), for the point loss; absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ctr: Option<(f64, f64)>,
+}
+
+impl LabelledPair {
+    /// Checks the labels.
+    ///
+    /// # Errors
+    /// `InvalidRequest`, naming the product and its numbers, unless all are in [0, 1].
+    pub fn validate(&self) -> Result<()> {
+        let fits = |v: f64| (0.0..=1.0).contains(&v);
+        if fits(self.left) && self.ctr.is_none_or(|(l, r)| fits(l) && fits(r)) {
+            return Ok(());
+        }
+        Err(PluginError::invalid_request(format!(
+            "a pair of \"{}\" has label {} and CTRs {:?}, all must be between 0 and 1",
+            self.pair.product.id, self.left, self.ctr
+        )))
+    }
 }
 
 /// A reward model that learns from labelled pairs; implemented for every [`RewardModel`] that is [`Trainable`] on them.

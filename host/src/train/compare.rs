@@ -3,9 +3,11 @@
 //! A training is one draw. What a method does shows over several seeds, and what two methods differ in shows on the same seeds, which share
 //! products, market, judge and chance.
 
+mod equal_kl;
 mod plot;
 
-pub use plot::draw;
+pub use equal_kl::{EqualKl, KL};
+pub use plot::{Axis, draw};
 
 use super::TrainError;
 use super::rl::RlResult;
@@ -25,13 +27,14 @@ pub struct Group {
     pub runs: Vec<RlResult>,
 }
 
-/// What is compared: a key of an epoch's metrics, its title, and whether it is a share.
-pub const METRICS: [(&str, &str); 5] = [
+/// What is compared: a key of an epoch's metrics, and its title. All are shares but the divergence.
+pub const METRICS: [(&str, &str); 6] = [
     ("held_out/synthetic_true_ctr", "True CTR*"),
     ("held_out/synthetic_match_rate", "Match*"),
     ("held_out/judge_ctr", "Judge's CTR"),
     ("held_out/win_rate", "Win rate"),
     ("held_out/distinct_share", "Distinct"),
+    (KL, "KL, nats"),
 ];
 
 /// All of it.
@@ -43,6 +46,9 @@ pub struct Comparison {
     pub groups: Vec<GroupResult>,
     /// Each group against the others at the last epoch, trainings paired by their places.
     pub differences: Vec<Difference>,
+    /// The groups where they are equally far from their references, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equal_kl: Option<EqualKl>,
 }
 
 /// A group, epoch by epoch.
@@ -65,7 +71,7 @@ pub struct Difference {
     pub first: String,
     /// The other.
     pub second: String,
-    /// By metric: the mean of the differences at the last epoch.
+    /// By metric: the mean of the differences, at the last epoch or at the same divergence.
     pub last: BTreeMap<String, Estimate>,
 }
 
@@ -134,7 +140,8 @@ pub fn compare(groups: &[Group], level: f64) -> Result<Comparison, TrainError> {
             differences.push(Difference { first: first.name.clone(), second: second.name.clone(), last });
         }
     }
-    Ok(Comparison { level, groups: results.collect(), differences })
+    let equal_kl = EqualKl::of(groups, level);
+    Ok(Comparison { level, groups: results.collect(), differences, equal_kl })
 }
 
 /// The metrics that have a value.
@@ -168,14 +175,15 @@ fn mean(values: &[f64], level: f64) -> Estimate {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::super::rl::EpochResult;
     use super::*;
 
-    fn run(ctrs: &[f64]) -> RlResult {
-        let epoch = |(epoch, ctr): (usize, &f64)| EpochResult {
+    /// A training whose epochs have these metrics.
+    pub fn run_of(epochs: Vec<Vec<(&str, f64)>>) -> RlResult {
+        let epoch = |(epoch, metrics): (usize, Vec<(&str, f64)>)| EpochResult {
             epoch: epoch as u32,
-            metrics: BTreeMap::from([("held_out/synthetic_true_ctr".to_owned(), *ctr)]),
+            metrics: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
         RlResult {
             name: "rl".into(),
@@ -185,12 +193,15 @@ mod tests {
             unusable_products: 0,
             steps: 1,
             adapter: "adapters/epoch-0001".into(),
-            epochs: ctrs.iter().enumerate().map(epoch).collect(),
+            epochs: epochs.into_iter().enumerate().map(epoch).collect(),
         }
     }
 
     fn group(name: &str, runs: &[&[f64]]) -> Group {
-        Group { name: name.into(), runs: runs.iter().map(|ctrs| run(ctrs)).collect() }
+        let run = |ctrs: &&[f64]| {
+            run_of(ctrs.iter().map(|ctr| vec![("held_out/synthetic_true_ctr", *ctr)]).collect())
+        };
+        Group { name: name.into(), runs: runs.iter().map(run).collect() }
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub fn plugin_error(error: ModelError) -> PluginError {
     PluginError::new(kind, error.to_string())
 }
 
+/// What a model says of a file that it cannot write.
+pub fn unsaved(error: ModelError) -> PluginError {
+    PluginError::new(ErrorKind::Io, error.to_string())
+}
+
 /// Devices say it in their own words.
 fn tensor_kind(message: &str) -> ErrorKind {
     let message = message.to_lowercase();

@@ -9,7 +9,7 @@ mod lora;
 
 pub use instructions::{accumulate_instructions, instruction_losses};
 pub use learner::Learner;
-pub use lora::{LoraPolicy, Names};
+pub use lora::{LoraPolicy, Names, read_adapter};
 
 use adeval_models::decoder::{Decoder, Pass};
 use adeval_models::training::{Example, log_probs};

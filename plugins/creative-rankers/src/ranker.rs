@@ -2,9 +2,9 @@
 
 use crate::checkpoint::Saver;
 use crate::encoder::Encoder;
-use crate::loss::{Said, sigmoid};
+use crate::loss::Said;
 use crate::network::{Network, Sight, judge};
-use adeval_models::training::{AdamW, AdamWConfig};
+use adeval_models::training::{AdamW, AdamWConfig, sigmoid};
 use adeval_sdk::prelude::*;
 use rayon::prelude::*;
 use schemars::JsonSchema;

@@ -20,18 +20,8 @@ const WAVE: usize = 32;
 type Seen<R> = <<R as Ranker>::Network as Network>::Seen;
 
 impl<R: Ranker> Trained<R> {
-    fn labels(&self, item: &LabelledPair) -> Result<Labels> {
-        let fits = |v: f64| (0.0..=1.0).contains(&v);
-        if !fits(item.left) || item.ctr.is_some_and(|(l, r)| !fits(l) || !fits(r)) {
-            return Err(PluginError::invalid_request(format!(
-                "{}: a pair of \"{}\" has label {} and CTRs {:?}, all must be between 0 and 1",
-                R::ID,
-                item.pair.product.id,
-                item.left,
-                item.ctr
-            )));
-        }
-        Ok(Labels { left: item.left, ctr: item.ctr, point_weight: self.common.point_weight })
+    fn labels(&self, item: &LabelledPair) -> Labels {
+        Labels { left: item.left, ctr: item.ctr, point_weight: self.common.point_weight }
     }
 
     /// Adds the gradients of some pairs to `sum`.
@@ -69,7 +59,7 @@ impl<R: Ranker> Trained<R> {
         let mut sum = Losses::default();
         for (item, sides) in pairs.iter().zip(sights.chunks_exact(2)) {
             cx.check()?;
-            let labels = self.labels(item)?;
+            let labels = self.labels(item);
             let sides = [&sides[0], &sides[1]];
             let losses = learn(self.ranker.network(), &self.weights, sides, &labels, seed, &mut gradient);
             let loss = losses.total(self.common.point_weight);
@@ -134,7 +124,7 @@ impl<R: Ranker> Trainable for Trained<R> {
         if pairs.is_empty() {
             return Err(PluginError::invalid_request(format!("{}: no pairs to learn from", R::ID)));
         }
-        pairs.iter().try_for_each(|item| self.labels(item).map(drop))?;
+        pairs.iter().try_for_each(LabelledPair::validate)?;
         let mut sum = vec![0.0; self.weights.len()];
         let mut losses = Losses::default();
         for (number, wave) in pairs.chunks(WAVE).enumerate() {

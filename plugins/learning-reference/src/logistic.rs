@@ -80,13 +80,7 @@ impl LogisticReward {
 
     /// Adds the gradient of one pair's loss to `sum`.
     fn pair(&self, item: &LabelledPair, sum: &mut [f64]) -> Result<Losses> {
-        let in_range = |v: f64| (0.0..=1.0).contains(&v);
-        if !in_range(item.left) || item.ctr.is_some_and(|(l, r)| !in_range(l) || !in_range(r)) {
-            return Err(PluginError::invalid_request(format!(
-                "{ID}: a pair of \"{}\" has label {} and CTRs {:?}, all must be between 0 and 1",
-                item.pair.product.id, item.left, item.ctr
-            )));
-        }
+        item.validate()?;
         let (left, right) = (features(&item.pair.left), features(&item.pair.right));
         let difference: Vec<f64> = left.iter().zip(&right).map(|(l, r)| l - r).collect();
         let logit = dot(&self.state.weights[..FEATURES], &difference);

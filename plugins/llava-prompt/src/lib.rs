@@ -14,19 +14,21 @@ mod parameters;
 mod train;
 mod whole;
 
+pub use adeval_candle::training::Train;
 pub use instructions::Instructions;
-pub use parameters::{Parameters, Train};
+pub use parameters::Parameters;
 
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use adeval_candle::llava::Place;
 use adeval_candle::{device, plugin_error};
 use adeval_models::generation::{Finish, Generated, Prompt, SamplingOptions, Token, generate};
 use adeval_models::llava::Llava;
 use adeval_sdk::prelude::*;
 use adeval_sdk::rng::derive;
 use ask::{Asked, Asker};
-use model::{Model, Places};
+use model::Model;
 
 /// The component.
 pub struct LlavaPrompt {
@@ -62,11 +64,12 @@ impl Component for LlavaPrompt {
         cx: &CallContext<'_>,
     ) -> Result<Self> {
         parameters.validate()?;
-        let places = Places::find(&parameters, environment)?;
-        let pool = places.instructions(parameters.instructions.as_deref())?;
+        let (named, adapter) = (parameters.checkpoint.as_deref(), parameters.adapter.as_deref());
+        let place = Place::find("llava-prompt", "a LLaVA", named, adapter, environment)?;
+        let pool = model::instructions(&place, parameters.instructions.as_deref())?;
         let wordings = pool.wordings(&parameters.task, &parameters.language)?.to_vec();
         let asker = Asker::new(wordings, parameters.wording);
-        let model = Mutex::new(Model::load(&parameters, environment, &places, cx)?);
+        let model = Mutex::new(Model::load(&parameters, environment, &place, cx)?);
         Ok(Self { parameters, asker, model })
     }
 }

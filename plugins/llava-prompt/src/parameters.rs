@@ -3,22 +3,11 @@
 use std::path::PathBuf;
 
 use adeval_candle::Precision;
+use adeval_candle::training::{Lora, Train, check_ranges};
 use adeval_models::language::Conversation;
-use adeval_models::lora::LoraConfig;
 use adeval_sdk::{PluginError, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// What training changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Train {
-    /// A LoRA of the language model, as in the paper.
-    #[default]
-    Adapter,
-    /// Tower, projector, language model and head: only for small models, at most 50 million values.
-    All,
-}
 
 /// Parameters of `llava-prompt`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -99,14 +88,12 @@ impl Default for Parameters {
 
 impl Parameters {
     /// How a new adapter is made.
-    pub fn lora(&self) -> LoraConfig {
-        let usual = LoraConfig::default();
-        LoraConfig {
-            rank: self.lora_rank as usize,
+    pub fn lora(&self) -> Lora<'_> {
+        Lora {
+            rank: self.lora_rank,
             alpha: self.lora_alpha,
             dropout: self.lora_dropout,
-            targets: if self.lora_targets.is_empty() { usual.targets } else { self.lora_targets.clone() },
-            rank_stabilized: false,
+            targets: &self.lora_targets,
         }
     }
 
@@ -121,16 +108,8 @@ impl Parameters {
             ("min_p", self.min_p, 0.0, 1.0),
             ("repetition_penalty", self.repetition_penalty, 0.1, 10.0),
             ("retries", f64::from(self.retries), 0.0, 16.0),
-            ("lora_rank", f64::from(self.lora_rank), 1.0, 1024.0),
-            ("lora_alpha", self.lora_alpha, 0.0, 4096.0),
-            ("lora_dropout", self.lora_dropout, 0.0, 0.9),
         ];
-        if let Some((name, value, low, high)) =
-            ranges.into_iter().find(|(_, value, low, high)| !(low..=high).contains(&value))
-        {
-            let message = format!("{name} is {value}: it must be between {low} and {high}");
-            return Err(PluginError::invalid_parameters(message));
-        }
+        check_ranges(ranges.into_iter().chain(self.lora().ranges()))?;
         if self.task.starts_with("rewrite") {
             let message = "task is one that rewrites a draft, and a request has none: take background-prompt";
             return Err(PluginError::invalid_parameters(message));

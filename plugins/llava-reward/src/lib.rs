@@ -5,20 +5,25 @@
 //! The paper shows a pair in one order. Whoever wants no liking for a side sets `orders` to `both`, or asks both orders as the
 //! host does.
 //!
-//! No weights come with it, and none are published: a base LLaVA is refused, because its heads are missing.
+//! No weights come with it, and none are published: a base LLaVA is refused, because its heads are missing, unless it is given new ones
+//! to be trained. What training changes beside them is a LoRA of the language model, or, of a small model, everything.
 
+mod model;
 mod parameters;
 mod subject;
+mod train;
 
-pub use parameters::{Orders, Parameters, Question};
+pub use adeval_candle::training::Train;
+pub use parameters::{HeadsFrom, Orders, Parameters, Question};
 
 use std::sync::{Mutex, PoisonError};
 
-use adeval_candle::{checkpoint, device, plugin_error};
-use adeval_models::llava::LoadOptions;
-use adeval_models::llava::reward::{LlavaReward as Model, Pair, Questions};
+use adeval_candle::llava::Place;
+use adeval_candle::{device, plugin_error};
+use adeval_models::llava::reward::{LlavaReward as Judge, Pair, Questions};
 use adeval_sdk::prelude::*;
 
+use model::Model;
 use subject::subject;
 
 /// The component.
@@ -54,23 +59,14 @@ impl Component for LlavaReward {
         cx: &CallContext<'_>,
     ) -> Result<Self> {
         parameters.validate()?;
-        let device = device::open(&environment.device)?;
-        let dtype = parameters.precision.on(&device)?;
-        let wanted = "a LLaVA with both heads";
-        let path =
-            checkpoint::checkpoint("llava-reward", wanted, parameters.checkpoint.as_deref(), environment)?;
-        let tower = parameters.vision_tower.as_deref().map(checkpoint::find).transpose()?;
+        let (named, adapter) = (parameters.checkpoint.as_deref(), parameters.adapter.as_deref());
+        let place = Place::find("llava-reward", "a LLaVA with both heads", named, adapter, environment)?;
         let questions = match &parameters.questions {
             Some(path) => Questions::read(path, parameters.question.into()),
             None => Questions::own(parameters.question.into()),
         };
         let questions = questions.map_err(|error| PluginError::invalid_parameters(error.to_string()))?;
-        let paths = std::iter::once(path.as_path()).chain(tower.as_deref());
-        checkpoint::announce(paths, None, &environment.device, dtype, cx)?;
-        cx.check()?;
-        let options =
-            LoadOptions { device, dtype, tower: tower.as_deref(), template: parameters.template.as_deref() };
-        let model = Model::load(&path, &options, questions).map_err(plugin_error)?;
+        let model = Model::load(&parameters, environment, &place, questions, cx)?;
         Ok(Self { parameters, model: Mutex::new(model) })
     }
 }
@@ -82,10 +78,10 @@ impl LlavaReward {
         &self,
         requests: &[T],
         cx: &CallContext<'_>,
-        judge: impl Fn(&Model, &[&T]) -> Vec<Result<R>>,
+        judge: impl Fn(&Judge, &[&T]) -> Vec<Result<R>>,
     ) -> Vec<Result<R>> {
         // A panic while the lock was held left nothing half done: the model is not changed by a run.
-        let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = &self.model.lock().unwrap_or_else(PoisonError::into_inner).judge;
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.parameters.batch as usize) {
             if let Err(error) = cx.check() {
@@ -93,10 +89,10 @@ impl LlavaReward {
                 continue;
             }
             let batch: Vec<&T> = batch.iter().collect();
-            let mut judged = judge(&model, &batch);
+            let mut judged = judge(model, &batch);
             if batch.len() > 1 && judged.iter().any(Result::is_err) {
                 // One of them is at fault: alone each gets its own answer.
-                judged = batch.iter().flat_map(|request| judge(&model, &[request])).collect();
+                judged = batch.iter().flat_map(|request| judge(model, &[request])).collect();
             }
             results.extend(judged);
             cx.progress(results.len() as f32 / requests.len() as f32, &format!("{} judged", results.len()));
@@ -155,4 +151,4 @@ impl RewardModel for LlavaReward {
     }
 }
 
-export_plugin! { reward_model: [LlavaReward] }
+export_plugin! { trainable_reward_model: [LlavaReward] }

@@ -269,7 +269,7 @@ impl Source {
 }
 
 /// [`ModelError::Value`] for a tensor of a checkpoint that holds NaN or infinity.
-pub(crate) fn check_finite(label: &str, name: &str, tensor: &Tensor) -> Result<()> {
+pub fn check_finite(label: &str, name: &str, tensor: &Tensor) -> Result<()> {
     match stray(tensor)? {
         None => Ok(()),
         Some(value) => Err(ModelError::Value { name: format!("{name} of {label}"), value }),

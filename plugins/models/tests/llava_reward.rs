@@ -8,7 +8,7 @@ mod support;
 use adeval_models::decoder::Pass;
 use adeval_models::language::{Message, Rendering};
 use adeval_models::llava::reward::{
-    Judgement, LlavaReward, Orders, Pair, Question, Questions, Subject, side_by_side,
+    HeadSource, Judgement, LlavaReward, Orders, Pair, Question, Questions, Subject, side_by_side,
 };
 use adeval_models::llava::{Llava, LoadOptions};
 use candle_core::{Device, Tensor};
@@ -23,7 +23,8 @@ const HEADS: [&str; 2] = ["score.weight", "sku_ctr_linear_fc.0.weight"];
 fn load(heads: &[&str], kept: impl Fn(&str) -> bool) -> adeval_models::Result<LlavaReward> {
     let folder = tempfile::tempdir().expect("a folder");
     Branch::read("original").write(folder.path(), Layout::Original, kept, heads);
-    LlavaReward::load(folder.path(), &LoadOptions::default(), Questions::own(Question::Caption)?)
+    let questions = Questions::own(Question::Caption)?;
+    LlavaReward::load(folder.path(), &LoadOptions::default(), questions, HeadSource::Checkpoint)
 }
 
 fn model() -> LlavaReward {

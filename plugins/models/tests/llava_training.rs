@@ -2,9 +2,9 @@
 
 #[path = "support/llava.rs"]
 mod llava;
+#[path = "support/slopes.rs"]
+mod slopes;
 mod support;
-
-use std::collections::BTreeMap;
 
 use adeval_models::decoder::Pass;
 use adeval_models::generation::Prompt;
@@ -18,6 +18,7 @@ use adeval_models::training::{
 use candle_core::{DType, Tensor, Var};
 
 use llava::{Branch, Layout};
+use slopes::{norm, slopes};
 use support::{Parity, recipe};
 
 const PARITY: Parity = Parity::new("llava-training", "differences of the loss");
@@ -46,6 +47,12 @@ fn loss(model: &Llava) -> f64 {
     rows[0].iter().zip(BY).map(|(p, by)| f64::from(*p) * by).sum()
 }
 
+/// With variables that were set.
+fn refreshed(model: &mut Llava) -> f64 {
+    model.refresh().expect("fast forms");
+    loss(model)
+}
+
 fn gradients(model: &Llava, memory: Memory) -> (Gradients, Vec<Vec<f32>>) {
     let (prompt, seen, example) = asked(model);
     let mut gradients = Gradients::default();
@@ -54,36 +61,6 @@ fn gradients(model: &Llava, memory: Memory) -> (Gradients, Vec<Vec<f32>>) {
             .expect("gradients");
     model.backward(&prompt, &[seen], &passed.by_prompt[0], &mut gradients).expect("gradients");
     (gradients, passed.log_probs)
-}
-
-fn norm(tensor: &Tensor) -> f64 {
-    f64::from(tensor.sqr().and_then(|t| t.sum_all()?.to_scalar::<f32>()).expect("a number")).sqrt()
-}
-
-/// For each variable: the length of its gradient, and the slope of the loss along it by differences.
-fn slopes(
-    model: &mut Llava,
-    variables: &BTreeMap<String, Var>,
-    gradients: &Gradients,
-) -> BTreeMap<String, (f64, f64)> {
-    let mut found = BTreeMap::new();
-    for (name, variable) in variables {
-        let gradient = gradients.get(name).unwrap_or_else(|| panic!("{name} gets no gradient"));
-        assert_eq!(gradient.dims(), variable.dims(), "{name}");
-        let length = norm(gradient);
-        let start = variable.as_detached_tensor().copy().expect("a copy");
-        let direction = (gradient / length.max(1e-30)).expect("a direction");
-        let step = 1e-2;
-        let mut at = |by: f64| {
-            variable.set(&(&start + (&direction * by).expect("a step")).expect("a sum")).expect("set");
-            model.refresh().expect("fast forms");
-            loss(model)
-        };
-        let slope = (at(step) - at(-step)) / (2.0 * step);
-        at(0.0);
-        found.insert(name.clone(), (length, slope));
-    }
-    found
 }
 
 /// Every tensor that the model runs with gets a gradient, and it is the slope of the loss: what candle's fast operations would have
@@ -112,7 +89,7 @@ fn every_weight_of_a_whole_model_gets_its_gradient() {
         assert_eq!(of_pass, fast, "{name}: both passes give the same numbers");
         let whole = found.norm().expect("a norm");
         let mut worst = (0.0_f64, String::new());
-        for (tensor, (length, slope)) in slopes(&mut model, &variables, &found) {
+        for (tensor, (length, slope)) in slopes(&variables, &found, || refreshed(&mut model)) {
             // A key's bias moves all scores of a query alike, which no softmax sees: its gradient is nothing.
             let unseen = tensor.ends_with("k_proj.bias");
             assert!(
@@ -148,7 +125,7 @@ fn an_adapter_learns_through_pictures() {
     let variables = adapter.variables();
     assert!(found.iter().map(|(n, _)| n).eq(variables.keys().map(String::as_str)));
     let whole = found.norm().expect("a norm");
-    let worst = slopes(&mut model, &variables, &found).into_values();
+    let worst = slopes(&variables, &found, || refreshed(&mut model)).into_values();
     let worst =
         worst.map(|(length, slope)| (length - slope).abs() / (length + 1e-3 * whole)).fold(0.0, f64::max);
     PARITY.number("adapter behind a picture: gradients", "relative, worst tensor", worst, 2e-2);

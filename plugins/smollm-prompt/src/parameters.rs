@@ -1,5 +1,6 @@
 //! What a user can set.
 
+use adeval_candle::training::{Lora, check_ranges};
 use adeval_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,11 @@ impl Default for Parameters {
 }
 
 impl Parameters {
+    /// How a new adapter is made.
+    pub fn lora(&self) -> Lora<'_> {
+        Lora { rank: self.lora_rank, alpha: self.lora_alpha, dropout: self.lora_dropout, targets: &[] }
+    }
+
     /// Checks the ranges that the schema states, for callers that come without it.
     ///
     /// # Errors
@@ -85,15 +91,8 @@ impl Parameters {
             ("min_p", self.min_p, 0.0, 1.0),
             ("repetition_penalty", self.repetition_penalty, 0.1, 10.0),
             ("attempts", f64::from(self.attempts), 1.0, 16.0),
-            ("lora_rank", f64::from(self.lora_rank), 1.0, 1024.0),
-            ("lora_alpha", self.lora_alpha, 0.0, 4096.0),
-            ("lora_dropout", self.lora_dropout, 0.0, 0.9),
         ];
-        let outside = ranges.into_iter().find(|(_, value, low, high)| !(low..=high).contains(&value));
-        if let Some((name, value, low, high)) = outside {
-            let message = format!("{name} is {value}: it must be between {low} and {high}");
-            return Err(PluginError::invalid_parameters(message));
-        }
+        check_ranges(ranges.into_iter().chain(self.lora().ranges()))?;
         if self.instruction.is_empty() || self.instruction.len() > 4000 {
             let length = self.instruction.len();
             let message = format!("instruction has {length} bytes: it must have between 1 and 4000");

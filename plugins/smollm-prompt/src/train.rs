@@ -6,7 +6,6 @@ use adeval_candle::plugin_error;
 use adeval_candle::policy::{self, LoraPolicy, Names};
 use adeval_models::decoder::Pass;
 use adeval_models::generation::Prompt;
-use adeval_models::lora::LoraConfig;
 use adeval_models::training::{Example, log_probs};
 use adeval_sdk::prelude::*;
 
@@ -16,14 +15,8 @@ use crate::{Parameters, SmolLmPrompt, condition};
 
 /// An adapter as the parameters describe it.
 pub fn policy(parameters: &Parameters, model: &Model) -> Result<LoraPolicy> {
-    let config = LoraConfig {
-        rank: parameters.lora_rank as usize,
-        alpha: parameters.lora_alpha,
-        dropout: parameters.lora_dropout,
-        ..LoraConfig::default()
-    };
     let names = Names { prefixes: &["base_model.model.model."], base: model.name.clone() };
-    LoraPolicy::new(config, &model.decoder, names)
+    LoraPolicy::new(parameters.lora().config(), &model.decoder, names)
 }
 
 /// What the model goes on from, and the answer.

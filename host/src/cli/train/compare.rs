@@ -3,7 +3,7 @@
 use crate::cli::exit::{Finish, Stop};
 use crate::cli::{Session, output};
 use crate::store::write_whole;
-use crate::train::compare::{self, Comparison, METRICS};
+use crate::train::compare::{self, Axis, Comparison, Difference, EqualKl, KL, METRICS};
 use adeval_eval::Estimate;
 use std::path::PathBuf;
 
@@ -13,7 +13,8 @@ Examples:
   adeval train compare pcpo=runs/pcpo-1,runs/pcpo-2 dpo=runs/dpo-1,runs/dpo-2 --plot curves.svg --json
 
 The first trainings of all groups are one pair, and so on: give the seeds in the same order. Values are of held-out products at the
-last epoch; a change is from epoch 0. Intervals are Student's over trainings, and not corrected for their number.";
+last epoch; a change is from epoch 0. Methods that go different ways in an epoch are compared where they are equally far from their
+references, too. Intervals are Student's over trainings, and not corrected for their number.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,11 +25,14 @@ pub struct CompareArgs {
     /// Confidence level of the intervals.
     #[arg(long, value_name = "LEVEL", default_value_t = 0.95)]
     level: f64,
-    /// Draw the curves over epochs into an SVG file.
+    /// Draw the curves into an SVG file.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// What the curves run over.
+    #[arg(long, value_enum, default_value_t, requires = "plot")]
+    by: Axis,
     /// The title of the drawing.
-    #[arg(long, value_name = "TEXT", default_value = "Held-out products by epoch", requires = "plot")]
+    #[arg(long, value_name = "TEXT", default_value = "Held-out products", requires = "plot")]
     title: String,
 }
 
@@ -39,7 +43,7 @@ pub fn run(args: &CompareArgs, session: Session) -> Result<Finish, Stop> {
     let groups = args.groups.iter().map(|text| compare::read(text)).collect::<Result<Vec<_>, _>>()?;
     let compared = compare::compare(&groups, args.level)?;
     if let Some(path) = &args.plot {
-        write_whole(path, compare::draw(&compared, &args.title).as_bytes())?;
+        write_whole(path, compare::draw(&compared, &args.title, args.by).as_bytes())?;
     }
     if session.json { output::print_json(&compared) } else { output::print(&page(&compared)) }
 }
@@ -54,24 +58,20 @@ fn page(compared: &Comparison) -> String {
         let rows = compared.groups.iter().filter_map(|group| {
             let curve = group.epochs.get(*metric)?;
             let change = group.changes.get(*metric)?;
-            Some([group.name.clone(), percent(curve.first()?), percent(curve.last()?), percent(change)])
+            let cell = |estimate: &Estimate| in_full(metric, estimate);
+            Some([group.name.clone(), cell(curve.first()?), cell(curve.last()?), cell(change)])
         });
         page += &output::table([title, "Epoch 0", "Last epoch", "Change"], rows);
         page.push('\n');
     }
-    let head = std::iter::once("Last epoch").chain(known.iter().map(|(_, title)| *title));
-    let rows = compared.differences.iter().map(|one| {
-        let cells = known.iter().map(|(metric, _)| one.last.get(*metric).map_or_else(String::new, short));
-        std::iter::once(format!("{} - {}", one.first, one.second)).chain(cells).collect::<Vec<_>>()
-    });
-    if !compared.differences.is_empty() {
-        page += &output::table_of(head, rows);
-        page.push('\n');
+    page += &differences("Last epoch", &known, &compared.differences);
+    if let Some(equal) = &compared.equal_kl {
+        page += &at_equal_kl(&known, equal);
     }
     let runs = compared.groups.first().map_or(0, |group| group.runs);
     let level = 100.0 * compared.level;
     page += &format!(
-        "{runs} trainings a group, paired; in points of a percent; {level:.0}% intervals over trainings, not corrected for their number.\n"
+        "{runs} trainings a group, paired; shares in percent, KL from the start in nats an answer; {level:.0}% intervals over trainings, not corrected for their number.\n"
     );
     if known.iter().any(|(_, title)| title.ends_with('*')) {
         page += "* In a synthetic market, of which neither policy nor judge knows.\n";
@@ -79,19 +79,61 @@ fn page(compared: &Comparison) -> String {
     page
 }
 
-fn percent(estimate: &Estimate) -> String {
-    match (estimate.low, estimate.high) {
-        (Some(low), Some(high)) => {
-            format!("{:.2} ({:.2} to {:.2})", 100.0 * estimate.value, 100.0 * low, 100.0 * high)
-        }
-        _ => format!("{:.2}", 100.0 * estimate.value),
+/// Keys of metrics and their titles.
+type Known<'a> = [(&'a str, &'a str)];
+
+fn differences(title: &str, known: &Known<'_>, differences: &[Difference]) -> String {
+    if differences.is_empty() {
+        return String::new();
+    }
+    let head = std::iter::once(title).chain(known.iter().map(|(_, title)| *title));
+    let rows = differences.iter().map(|one| {
+        let cell =
+            |(metric, _): &(&str, &str)| one.last.get(*metric).map_or_else(String::new, |e| short(metric, e));
+        let name = format!("{} - {}", one.first, one.second);
+        std::iter::once(name).chain(known.iter().map(cell)).collect::<Vec<_>>()
+    });
+    output::table_of(head, rows) + "\n"
+}
+
+/// The groups where all are equally far from their references.
+fn at_equal_kl(known: &Known<'_>, equal: &EqualKl) -> String {
+    let known: Vec<(&str, &str)> = known.iter().filter(|(metric, _)| *metric != KL).copied().collect();
+    let title = format!("At KL {:.2}", equal.kl);
+    let head = std::iter::once(title.as_str()).chain(known.iter().map(|(_, title)| *title));
+    let rows = equal.groups.iter().map(|(name, values)| {
+        let cell =
+            |(metric, _): &(&str, &str)| values.get(*metric).map_or_else(String::new, |e| half(metric, e));
+        std::iter::once(name.clone()).chain(known.iter().map(cell)).collect::<Vec<_>>()
+    });
+    output::table_of(head, rows) + "\n" + &differences(&title, &known, &equal.differences)
+}
+
+/// Shares in percent, the divergence as it is.
+fn factor(metric: &str) -> f64 {
+    if metric == KL { 1.0 } else { 100.0 }
+}
+
+fn in_full(metric: &str, estimate: &Estimate) -> String {
+    let [value, low, high] =
+        [Some(estimate.value), estimate.low, estimate.high].map(|v| v.map(|v| factor(metric) * v));
+    match (value, low, high) {
+        (Some(value), Some(low), Some(high)) => format!("{value:.2} ({low:.2} to {high:.2})"),
+        (value, ..) => format!("{:.2}", value.unwrap_or_default()),
     }
 }
 
 /// The same in less room: half of the interval's width.
-fn short(estimate: &Estimate) -> String {
+fn half(metric: &str, estimate: &Estimate) -> String {
+    let value = format!("{:.2}", factor(metric) * estimate.value);
     match estimate.high {
-        Some(high) => format!("{:+.2} ± {:.2}", 100.0 * estimate.value, 100.0 * (high - estimate.value)),
-        None => format!("{:+.2}", 100.0 * estimate.value),
+        Some(high) => format!("{value} ± {:.2}", factor(metric) * (high - estimate.value)),
+        None => value,
     }
+}
+
+/// A difference.
+fn short(metric: &str, estimate: &Estimate) -> String {
+    let sign = if estimate.value.is_sign_negative() { "" } else { "+" };
+    format!("{sign}{}", half(metric, estimate))
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use adeval_models::ModelError;
 use adeval_models::training::{AdamW, AdamWConfig, Gradients};
-use adeval_sdk::{CallContext, ErrorKind, PluginError, Result, TrainingOptions, TrainingReport};
+use adeval_sdk::{CallContext, Result, TrainingOptions, TrainingReport};
 use candle_core::{Device, Var};
 
-use crate::plugin_error;
+use crate::{plugin_error, unsaved};
 
 const OPTIMIZER: &str = "optimizer.safetensors";
 
@@ -65,9 +64,4 @@ impl Learner {
         let optimizer = AdamW::read(&directory.join(OPTIMIZER), self.optimizer.config(), &Device::Cpu);
         Ok(Self { gradients: Gradients::default(), optimizer: optimizer.map_err(plugin_error)? })
     }
-}
-
-/// What a model says of a file that it cannot write.
-pub(super) fn unsaved(error: ModelError) -> PluginError {
-    PluginError::new(ErrorKind::Io, error.to_string())
 }

@@ -5,20 +5,18 @@ use std::path::Path;
 use adeval_models::ModelError;
 use adeval_models::decoder::Decoder;
 use adeval_models::lora::{LoraAdapter, LoraConfig};
-use adeval_models::training::{Example, Memory, accumulate};
+use adeval_models::training::{Example, accumulate};
 use adeval_sdk::{
     AnswerGradient, CallContext, ConditionedAnswer, GradientOptions, Policy, Result, TrainingOptions,
     TrainingReport,
 };
 
-use super::learner::{Learner, unsaved};
+use super::learner::Learner;
 use super::{answer_log_probs, each_gradient};
-use crate::plugin_error;
+use crate::training::memory;
+use crate::{plugin_error, unsaved};
 
 const REFERENCE: &str = "reference";
-
-/// Bytes of a decoder below which everything on the way there is kept for the way back: it is little, and no layer is computed twice.
-const SMALL: usize = 64 << 20;
 
 /// An adapter, the reference over the same frozen weights, and AdamW. The decoder itself is the plugin's.
 pub struct LoraPolicy {
@@ -39,6 +37,29 @@ pub struct Names {
     pub base: String,
 }
 
+impl Names {
+    /// What is written.
+    pub fn prefix(&self) -> &'static str {
+        self.prefixes.first().copied().unwrap_or_default()
+    }
+}
+
+/// Reads an adapter of a decoder by any of its names.
+///
+/// # Errors
+/// `MissingWeights`, `BadWeights`.
+pub fn read_adapter(names: &Names, folder: &Path, decoder: &Decoder) -> Result<LoraAdapter> {
+    let mut first = None;
+    for prefix in names.prefixes {
+        match LoraAdapter::read(folder, prefix, decoder) {
+            Ok(adapter) => return Ok(adapter),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    let none = || ModelError::Unfit { label: folder.display().to_string(), reason: "no names".to_owned() };
+    Err(plugin_error(first.unwrap_or_else(none)))
+}
+
 impl LoraPolicy {
     /// An adapter that changes nothing yet. It is put on at the first gradient, so that prompts cost nothing more before.
     ///
@@ -56,23 +77,10 @@ impl LoraPolicy {
     /// # Errors
     /// `MissingWeights`, `BadWeights`.
     pub fn begin_with(&mut self, folder: &Path, decoder: &mut Decoder) -> Result<()> {
-        let adapter = self.read(folder, decoder)?;
+        let adapter = read_adapter(&self.names, folder, decoder)?;
         decoder.attach(&adapter).map_err(plugin_error)?;
         self.adapter = adapter;
         self.set_reference()
-    }
-
-    fn read(&self, folder: &Path, decoder: &Decoder) -> Result<LoraAdapter> {
-        let mut first = None;
-        for prefix in self.names.prefixes {
-            match LoraAdapter::read(folder, prefix, decoder) {
-                Ok(adapter) => return Ok(adapter),
-                Err(error) => first = first.or(Some(error)),
-            }
-        }
-        let none =
-            || ModelError::Unfit { label: folder.display().to_string(), reason: "no names".to_owned() };
-        Err(plugin_error(first.unwrap_or_else(none)))
     }
 
     /// log p of answers; `decoder` is the current policy's.
@@ -133,9 +141,7 @@ impl LoraPolicy {
         weight: f64,
         dropout: u64,
     ) -> Result<Vec<f32>> {
-        // What is kept changes no digit.
-        let memory = if decoder.bytes() < SMALL { Memory::Everything } else { Memory::Inputs };
-        let gradients = &mut self.learner.gradients;
+        let (memory, gradients) = (memory(decoder), &mut self.learner.gradients);
         let rows = accumulate(decoder, &[example], &[by.to_vec()], weight, Some(dropout), memory, gradients);
         Ok(rows.map_err(plugin_error)?.concat())
     }
@@ -170,8 +176,7 @@ impl LoraPolicy {
     /// `Io`.
     pub fn save(&self, directory: &Path, cx: &CallContext<'_>) -> Result<()> {
         cx.check()?;
-        let Names { prefixes, base } = &self.names;
-        let prefix = prefixes.first().copied().unwrap_or_default();
+        let (prefix, base) = (self.names.prefix(), &self.names.base);
         self.adapter.save(directory, prefix, base).map_err(unsaved)?;
         self.reference_adapter.save(&directory.join(REFERENCE), prefix, base).map_err(unsaved)?;
         self.learner.save(directory)
@@ -183,8 +188,8 @@ impl LoraPolicy {
     /// `MissingWeights`, `BadWeights`.
     pub fn load(&mut self, directory: &Path, decoder: &mut Decoder, cx: &CallContext<'_>) -> Result<()> {
         cx.check()?;
-        let adapter = self.read(directory, decoder)?;
-        let reference_adapter = self.read(&directory.join(REFERENCE), decoder)?;
+        let adapter = read_adapter(&self.names, directory, decoder)?;
+        let reference_adapter = read_adapter(&self.names, &directory.join(REFERENCE), decoder)?;
         let learner = self.learner.saved(directory)?;
         decoder.attach(&adapter).map_err(plugin_error)?;
         self.reference.attach(&reference_adapter).map_err(plugin_error)?;

@@ -73,6 +73,17 @@ impl Llava {
     /// # Errors
     /// As [`Llava::load`]; [`ModelError::Unfit`] for a checkpoint whose tower is in another folder.
     pub fn load_trainable(dir: &Path, options: &LoadOptions) -> Result<Self> {
+        let (llava, ()) = Self::load_trainable_with(dir, options, true, |root, _| Heads::refuse(root))?;
+        Ok(llava)
+    }
+
+    /// As [`Llava::load_trainable`], with heads of its own as [`Llava::load_with`]; they are not among its variables.
+    pub(super) fn load_trainable_with<T>(
+        dir: &Path,
+        options: &LoadOptions,
+        speaks: bool,
+        heads: impl FnOnce(&Weights, usize) -> Result<T>,
+    ) -> Result<(Self, T)> {
         let parts = Parts::read(dir, options)?;
         let source = open(dir, Role::Llava, options)?.trainable();
         if !source.weights().has(TOWER) {
@@ -83,11 +94,12 @@ impl Llava {
                     .to_owned(),
             });
         }
-        Heads::refuse(&source.weights())?;
-        let mut llava = parts.build(&source, None, true)?;
+        let taken = heads(&source.weights(), parts.config.text.hidden_size)?;
+        let mut llava = parts.build(&source, None, speaks)?;
         finish(&source, None, llava.features.layers())?;
         llava.variables = source.variables();
-        Ok(llava)
+        llava.variables.retain(|name, _| !Heads::has(name));
+        Ok((llava, taken))
     }
 
     /// Another model of this one's settings with these weights, by the names of [`Llava::variables`]: one that computes with the same
@@ -322,7 +334,7 @@ impl Parts {
 }
 
 /// Rows of one length, and how many columns each begins with that mean nothing.
-fn batched(embeds: &[Tensor]) -> Result<(Tensor, Vec<usize>)> {
+pub(super) fn batched(embeds: &[Tensor]) -> Result<(Tensor, Vec<usize>)> {
     let longest = embeds.iter().map(|row| row.dims()[0]).max().unwrap_or_default();
     let mut starts = Vec::with_capacity(embeds.len());
     let rows = embeds.iter().map(|row| {

@@ -6,13 +6,17 @@
 
 mod heads;
 mod questions;
+mod training;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use candle_core::{Tensor, Var};
 use image::{RgbImage, imageops};
 
-pub use heads::{Heads, Judgement};
+pub use heads::{HeadSource, Heads, Judgement};
 pub use questions::{Question, Questions, Subject};
+pub use training::{Label, Learning, Losses};
 
 use super::grid::Extent;
 use super::model::{Llava, LoadOptions};
@@ -20,6 +24,7 @@ use super::prompt::LlavaPrompt;
 use crate::clip::preprocess::resize_bicubic;
 use crate::decoder::Pass;
 use crate::language::{Message, Rendering};
+use crate::tensors::Weights;
 use crate::{ModelError, Result};
 
 /// Side in pixels that a creative is seen at.
@@ -55,18 +60,46 @@ pub struct LlavaReward {
 }
 
 impl LlavaReward {
-    /// Loads a checkpoint with heads: `score.weight` and `sku_ctr_linear_fc.0.weight`, beside a LLaVA in any layout.
+    /// Loads a checkpoint with heads, `score.weight` and `sku_ctr_linear_fc.0.weight`, beside a LLaVA in any layout.
     ///
     /// # Errors
-    /// [`ModelError::Unfit`] for a LLaVA without heads; else as [`Llava::load`].
-    pub fn load(dir: &Path, options: &LoadOptions, questions: Questions) -> Result<Self> {
-        let (llava, heads) = Llava::load_with(dir, options, false, Heads::load)?;
+    /// [`ModelError::Unfit`] for a LLaVA without heads where `source` wants them of the checkpoint; else as [`Llava::load`].
+    pub fn load(dir: &Path, options: &LoadOptions, questions: Questions, source: HeadSource) -> Result<Self> {
+        let heads = |root: &Weights, hidden| Heads::load(root, hidden, source);
+        let (llava, heads) = Llava::load_with(dir, options, false, heads)?;
         Ok(Self { llava, heads, questions })
+    }
+
+    /// As [`LlavaReward::load`], with all weights as variables, so that the whole can be trained: see [`LlavaReward::variables`].
+    ///
+    /// # Errors
+    /// As [`LlavaReward::load`] and [`Llava::load_trainable`].
+    pub fn load_trainable(
+        dir: &Path,
+        options: &LoadOptions,
+        questions: Questions,
+        source: HeadSource,
+    ) -> Result<Self> {
+        let heads = |root: &Weights, hidden| Heads::load(root, hidden, source);
+        let (llava, heads) = Llava::load_trainable_with(dir, options, false, heads)?;
+        Ok(Self { llava, heads, questions })
+    }
+
+    /// All weights that are trained but those of an adapter, by their names in the layout of transformers 5: the heads', and, if it was
+    /// loaded to be trained, all others.
+    pub fn variables(&self) -> BTreeMap<String, Var> {
+        let model = self.llava.variables().iter().map(|(name, variable)| (name.clone(), variable.clone()));
+        model.chain(self.heads.variables()).collect()
     }
 
     /// The model under the heads.
     pub const fn llava(&self) -> &Llava {
         &self.llava
+    }
+
+    /// The same, to put an adapter on, or to refresh it after its variables were set.
+    pub const fn llava_mut(&mut self) -> &mut Llava {
+        &mut self.llava
     }
 
     /// The heads.
@@ -125,10 +158,13 @@ impl LlavaReward {
         });
         let embeds = embeds.collect::<Result<Vec<_>>>()?;
         let hidden = self.llava.hidden(&embeds, Pass::Inference)?;
-        // Rows are filled up on their left: the last column is every row's last token.
-        let last = hidden.narrow(1, hidden.dim(1)? - 1, 1)?.squeeze(1)?;
-        self.heads.judge(&last)
+        self.heads.judge(&last(&hidden)?)
     }
+}
+
+/// The hidden state of every row's last token: rows are filled up on their left, so it is the last column.
+fn last(hidden: &Tensor) -> Result<Tensor> {
+    Ok(hidden.narrow(1, hidden.dim(1)? - 1, 1)?.squeeze(1)?)
 }
 
 /// The two creatives in one picture, each [`SIDE`] pixels wide and high.

@@ -1,21 +1,38 @@
 //! The two heads: linear layers without bias from the language model's width to two numbers.
 
-use candle_core::{DType, Module, Tensor};
-use candle_nn::Linear;
+use std::collections::BTreeMap;
 
+use candle_core::{DType, Device, Tensor, Var};
+
+use crate::decoder::by_weight;
 use crate::layers::linear_no_bias;
 use crate::tensors::Weights;
+use crate::torch_rng::Generator;
+use crate::training::{Gradients, sigmoid};
 use crate::{ModelError, Result};
 
 /// Names of the heads in checkpoints.
-const SIDE: &str = "score";
-const POINT: &str = "sku_ctr_linear_fc.0";
+const SIDE: &str = "score.weight";
+const POINT: &str = "sku_ctr_linear_fc.0.weight";
 
-/// The heads with their weights, in float32.
+/// The standard deviation that transformers begins a head with (`initializer_range`).
+const SPREAD: f64 = 0.02;
+
+/// Where the heads of a model come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadSource {
+    /// The checkpoint, which has them.
+    Checkpoint,
+    /// The checkpoint if it has them, and else new ones, which mean nothing before they are trained: that for the side is drawn from
+    /// N(0, 0.02^2) by a `torch.Generator` of this seed, as transformers begins its heads, and that for the rates is zero.
+    New(u64),
+}
+
+/// The heads with their weights, in float32. What is set in their variables is what they say.
 #[derive(Clone, Debug)]
 pub struct Heads {
-    side: Linear,
-    point: Linear,
+    side: Var,
+    point: Var,
 }
 
 /// What the heads say of a pair.
@@ -47,60 +64,95 @@ impl Heads {
     /// # Errors
     /// [`ModelError::Shape`] for other shapes, and failures of the device.
     pub fn new(side: &Tensor, point: &Tensor) -> Result<Self> {
-        let linear = |name: &str, weight: &Tensor| {
+        let variable = |name: &str, weight: &Tensor| {
             let expected = vec![2, side.dims().get(1).copied().unwrap_or_default()];
             if weight.dims() != expected {
-                let (name, found) = (format!("{name}.weight"), weight.dims().to_vec());
+                let (name, found) = (name.to_owned(), weight.dims().to_vec());
                 return Err(ModelError::Shape { name, found, expected });
             }
-            Ok(Linear::new(weight.to_dtype(DType::F32)?, None))
+            // A copy: the checkpoint's tensor may be shared.
+            Ok(Var::from_tensor(&weight.detach().to_dtype(DType::F32)?.copy()?)?)
         };
-        Ok(Self { side: linear(SIDE, side)?, point: linear(POINT, point)? })
+        Ok(Self { side: variable(SIDE, side)?, point: variable(POINT, point)? })
     }
 
-    /// Takes them out of a checkpoint.
-    pub(super) fn load(root: &Weights, hidden: usize) -> Result<Self> {
-        let lacks: Vec<String> = [SIDE, POINT]
-            .iter()
-            .map(|name| format!("{name}.weight"))
-            .filter(|name| !root.has(name))
-            .collect();
-        if !lacks.is_empty() {
-            return Err(ModelError::Unfit {
+    fn untrained(hidden: usize, seed: u64, device: &Device) -> Result<Self> {
+        let side = (Generator::cpu(seed).randn(&[2, hidden], DType::F32)? * SPREAD)?;
+        Self::new(&side.to_device(device)?, &Tensor::zeros((2, hidden), DType::F32, device)?)
+    }
+
+    /// Takes them out of a checkpoint, or makes them.
+    pub(super) fn load(root: &Weights, hidden: usize, source: HeadSource) -> Result<Self> {
+        let lacks: Vec<&str> = [SIDE, POINT].into_iter().filter(|name| !root.has(name)).collect();
+        match source {
+            HeadSource::New(seed) if lacks.len() == 2 => Self::untrained(hidden, seed, root.device()),
+            _ if lacks.is_empty() => {
+                let head = |name: &str| {
+                    linear_no_bias(hidden, 2, &root.pp(name.strip_suffix(".weight").unwrap_or(name)))
+                };
+                Self::new(head(SIDE)?.weight(), head(POINT)?.weight())
+            }
+            _ => Err(ModelError::Unfit {
                 label: root.label().to_owned(),
                 reason: format!(
                     "this is a base model: it has no {}; a reward model is a LLaVA with both heads that was trained on pairs of \
                      creatives with their click-through rates, so train one, or name the checkpoint of one",
                     lacks.join(" and no ")
                 ),
-            });
+            }),
         }
-        let head = |name: &str| linear_no_bias(hidden, 2, &root.pp(name));
-        Self::new(head(SIDE)?.weight(), head(POINT)?.weight())
     }
 
     /// Refuses a checkpoint that has them where a model is wanted that speaks.
     pub(in crate::llava) fn refuse(root: &Weights) -> Result<()> {
-        let has = |name: &str| root.has(&format!("{name}.weight"));
-        if !(has(SIDE) && has(POINT)) {
+        if !(root.has(SIDE) && root.has(POINT)) {
             return Ok(());
         }
         Err(ModelError::Unfit {
             label: root.label().to_owned(),
             reason: format!(
-                "this is a reward model: it has {SIDE}.weight and {POINT}.weight, with which it judges creatives, and it was \
+                "this is a reward model: it has {SIDE} and {POINT}, with which it judges creatives, and it was \
                  trained to write nothing; load it as a reward model, or name the checkpoint of a prompt model"
             ),
         })
     }
 
-    /// Scores of the sides and rates, (rows, 2) each, for last hidden states (rows, hidden). Differentiable.
+    /// Whether a tensor of a checkpoint is one of theirs.
+    pub(in crate::llava) fn has(name: &str) -> bool {
+        [SIDE, POINT].contains(&name)
+    }
+
+    /// Their weights by their names in checkpoints.
+    pub fn variables(&self) -> BTreeMap<String, Var> {
+        [(SIDE.to_owned(), self.side.clone()), (POINT.to_owned(), self.point.clone())].into()
+    }
+
+    /// Scores of the sides and rates, (rows, 2) each, for last hidden states (rows, hidden). Differentiable by both and by their
+    /// weights.
     ///
     /// # Errors
     /// Failures of the device.
     pub fn forward(&self, last: &Tensor) -> Result<(Tensor, Tensor)> {
         let last = last.to_dtype(DType::F32)?.contiguous()?;
-        Ok((self.side.forward(&last)?, self.point.forward(&last)?))
+        let through = |head: &Var| last.matmul(&head.as_tensor().t()?);
+        Ok((through(&self.side)?, through(&self.point)?))
+    }
+
+    /// Adds the gradients by their weights, from those by their numbers, (rows, 2) each, and gives the one by `last`.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub(super) fn backward(
+        &self,
+        last: &Tensor,
+        [by_sides, by_rates]: [&Tensor; 2],
+        gradients: &mut Gradients,
+    ) -> Result<Tensor> {
+        let last = last.to_dtype(DType::F32)?;
+        gradients.add(SIDE, &by_weight(&last, by_sides)?)?;
+        gradients.add(POINT, &by_weight(&last, by_rates)?)?;
+        let back = |head: &Var, by: &Tensor| by.matmul(&head.as_detached_tensor());
+        Ok((back(&self.side, by_sides)? + back(&self.point, by_rates)?)?)
     }
 
     /// What they say of each row.
@@ -118,14 +170,9 @@ impl Heads {
         }
         let judgement = |(side, point): (&Vec<f32>, &Vec<f32>)| Judgement {
             // The softmax of two scores.
-            left: logistic(f64::from(side[0]) - f64::from(side[1])),
+            left: sigmoid(f64::from(side[0]) - f64::from(side[1])),
             rates: [f64::from(point[0]), f64::from(point[1])],
         };
         Ok(sides.iter().zip(&points).map(judgement).collect())
     }
-}
-
-/// Such that `logistic(-x)` is `1 - logistic(x)`.
-fn logistic(x: f64) -> f64 {
-    if x < 0.0 { 1.0 - logistic(-x) } else { 1.0 / (1.0 + (-x).exp()) }
 }
