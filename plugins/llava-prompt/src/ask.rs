@@ -1,5 +1,6 @@
 //! What the model is asked: a wording about the product, behind its picture.
 
+use adeval_candle::eyes::Seen;
 use adeval_candle::plugin_error;
 use adeval_models::generation::Prompt;
 use adeval_models::language::{Message, Rendering, Role};
@@ -7,7 +8,6 @@ use adeval_models::llava::{Llava, LlavaPrompt};
 use adeval_models::training::Example;
 use adeval_sdk::prelude::*;
 
-use crate::eyes::Seen;
 use crate::instructions;
 
 /// The wordings, and which of them is taken.

@@ -7,8 +7,8 @@
 
 mod answer;
 mod ask;
-mod eyes;
 mod instructions;
+mod look;
 mod model;
 mod parameters;
 mod train;
@@ -87,7 +87,7 @@ impl PromptGenerator for LlavaPrompt {
         let mut model = self.model();
         cx.check()?;
         let Model { llava, eyes, .. } = &mut *model;
-        let seen = eyes.look(llava, &request.product.image)?;
+        let seen = look::look(eyes, llava, &request.product.image)?;
         let asked = Asked::new(llava, self.asker.about(&request.product), Some(&seen))?;
         let asking = Asking { parameters: &self.parameters, model: llava, request, prompt: asked.read };
         asking.samples(cx)

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use adeval_candle::eyes::Eyes;
 use adeval_candle::llava::{Place, names};
 use adeval_candle::policy::{LoraPolicy, Names};
 use adeval_candle::training::Train;
@@ -10,7 +11,6 @@ use adeval_models::llava::{Llava, LoadOptions};
 use adeval_models::lora::LoraConfig;
 use adeval_sdk::prelude::*;
 
-use crate::eyes::Eyes;
 use crate::instructions::Instructions;
 use crate::parameters::Parameters;
 use crate::whole::WholePolicy;

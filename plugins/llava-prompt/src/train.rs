@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::PoisonError;
 
+use adeval_candle::eyes::Eyes;
 use adeval_candle::plugin_error;
 use adeval_candle::policy::{self, LoraPolicy, answer_log_probs, each_gradient};
 use adeval_models::decoder::Pass;
@@ -13,7 +14,7 @@ use adeval_sdk::prelude::*;
 
 use crate::LlavaPrompt;
 use crate::ask::{Asked, Asker};
-use crate::eyes::{Eyes, Seen};
+use crate::look;
 use crate::model::{Model, Trained};
 
 /// An answer behind a question about a picture.
@@ -25,7 +26,7 @@ struct Lesson<'a> {
 
 impl Lesson<'_> {
     fn example(self, llava: &Llava, eyes: &mut Eyes) -> Result<Example> {
-        let seen = eyes.look(llava, self.image)?;
+        let seen = look::look(eyes, llava, self.image)?;
         Ok(Asked::new(llava, self.question, Some(&seen))?.answered(self.tokens))
     }
 }
@@ -98,7 +99,7 @@ impl Model {
             }
         };
         let gradients = &mut whole.learner.gradients;
-        let seen = Seen::new(llava, lesson.image)?;
+        let seen = look::seen(llava, lesson.image)?;
         let asked = Asked::new(llava, lesson.question, Some(&seen))?;
         let (example, by, memory) = ([asked.answered(lesson.tokens)], [by.to_vec()], Memory::Everything);
         let passed = accumulate_through(llava.decoder(), &example, &by, weight, None, memory, gradients);

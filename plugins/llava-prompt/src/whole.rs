@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
+use adeval_candle::eyes::Eyes;
 use adeval_candle::plugin_error;
 use adeval_candle::policy::Learner;
 use adeval_candle::whole::{self, Origin, WEIGHTS, copies};
 use adeval_models::llava::Llava;
 use adeval_sdk::prelude::*;
 use candle_core::{DType, Tensor};
-
-use crate::eyes::Eyes;
 
 /// Bytes a value, float32: the weight, its fast form, the same two of the reference, the gradient, AdamW's two moments.
 const BYTES: u64 = 28;

@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use adeval_candle::llava::Place;
 use adeval_candle::{device, plugin_error};
-use adeval_models::llava::reward::{LlavaReward as Judge, Pair, Questions};
+use adeval_models::llava::reward::{Pair, Questions};
 use adeval_sdk::prelude::*;
 
 use model::Model;
@@ -78,10 +78,10 @@ impl LlavaReward {
         &self,
         requests: &[T],
         cx: &CallContext<'_>,
-        judge: impl Fn(&Judge, &[&T]) -> Vec<Result<R>>,
+        judge: impl Fn(&mut Model, &[&T]) -> Vec<Result<R>>,
     ) -> Vec<Result<R>> {
         // A panic while the lock was held left nothing half done: the model is not changed by a run.
-        let model = &self.model.lock().unwrap_or_else(PoisonError::into_inner).judge;
+        let model = &mut *self.model.lock().unwrap_or_else(PoisonError::into_inner);
         let mut results = Vec::with_capacity(requests.len());
         for batch in requests.chunks(self.parameters.batch as usize) {
             if let Err(error) = cx.check() {
@@ -141,7 +141,7 @@ impl RewardModel for LlavaReward {
                 batch.iter().map(|request| (request.creative.to_rgb(), subject(&request.product))).collect();
             let creatives: Vec<_> =
                 seen.iter().map(|(creative, subject)| (creative, subject, wording)).collect();
-            let rates = model.rates(&creatives).map_err(plugin_error);
+            let rates = model.judge.rates(&creatives).map_err(plugin_error);
             // The head is not bounded; a rate is.
             spread(batch.len(), rates, |rate| PointScore {
                 ctr: rate.clamp(0.0, 1.0),

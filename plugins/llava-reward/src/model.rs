@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use adeval_candle::eyes::{Eyes, Seen};
 use adeval_candle::llava::{Place, names};
 use adeval_candle::policy::{Learner, Names, read_adapter};
 use adeval_candle::training::Train;
 use adeval_candle::whole::{self, Origin};
 use adeval_candle::{checkpoint, device, plugin_error, unsaved};
-use adeval_models::llava::reward::{HeadSource, LlavaReward as Judge, Questions};
+use adeval_models::llava::grid::Extent;
+use adeval_models::llava::reward::{
+    HeadSource, Judgement, Label, Learning, LlavaReward as Judge, Losses, Orders, Pair, Questions, SIDE,
+};
 use adeval_models::llava::{Llava, LoadOptions};
 use adeval_models::lora::{LoraAdapter, LoraConfig};
 use adeval_sdk::prelude::*;
-use candle_core::Var;
+use candle_core::{Tensor, Var};
 
 use crate::parameters::Parameters;
 
@@ -25,6 +29,8 @@ const BYTES: u64 = 20;
 /// A LLaVA with heads, what is trained of it, and what turns gradients into steps.
 pub struct Model {
     pub judge: Judge,
+    /// What was seen, while the tower stays as it is.
+    eyes: Option<Eyes>,
     pub trained: Trained,
     pub learner: Learner,
     /// Values of the checkpoint.
@@ -116,7 +122,7 @@ impl Model {
     ) -> Result<Self> {
         let judge = Judge::load_trainable(path, options, questions, parameters.head_source());
         let (judge, trained) = (judge.map_err(plugin_error)?, Trained::All(Origin::new(path)));
-        Ok(Self { judge, trained, learner: Learner::default(), values })
+        Ok(Self { judge, eyes: None, trained, learner: Learner::default(), values })
     }
 
     fn adapted(
@@ -139,7 +145,30 @@ impl Model {
             adapted.read(folder, &mut judge)?;
         }
         let (trained, learner) = (Trained::Adapter(Box::new(adapted)), Learner::default());
-        Ok(Self { judge, trained, learner, values })
+        Ok(Self { judge, eyes: Some(Eyes::default()), trained, learner, values })
+    }
+
+    /// Judges pairs.
+    ///
+    /// # Errors
+    /// As [`Judge::compare`].
+    pub fn compare(&mut self, pairs: &[Pair], orders: Orders) -> adeval_models::Result<Vec<Judgement>> {
+        let Self { judge, eyes, .. } = self;
+        judge.compare_with(pairs, orders, |pair| look(judge, eyes.as_mut(), pair))
+    }
+
+    /// Adds the gradient of pairs to the learner's.
+    ///
+    /// # Errors
+    /// As [`Judge::accumulate`].
+    pub fn accumulate(
+        &mut self,
+        pairs: &[(Pair, Label)],
+        learning: &Learning,
+    ) -> adeval_models::Result<Vec<Losses>> {
+        let Self { judge, eyes, learner, .. } = self;
+        let seen = |pair: &Pair| look(judge, eyes.as_mut(), pair);
+        judge.accumulate(pairs, learning, seen, &mut learner.gradients)
     }
 
     /// Readies it for a gradient.
@@ -207,4 +236,13 @@ impl Model {
         self.learner = learner;
         Ok(())
     }
+}
+
+/// The embeddings of a pair: those that are kept, or new ones.
+fn look(judge: &Judge, eyes: Option<&mut Eyes>, pair: &Pair) -> adeval_models::Result<Tensor> {
+    let new = || judge.look(pair.left, pair.right);
+    let Some(eyes) = eyes else { return new() };
+    let key = [pair.left, pair.right].map(|side| Image::from(side.clone()).hash()).concat();
+    eyes.look(key, || Ok(Seen { embeds: new()?, size: Extent { height: SIDE, width: 2 * SIDE } }))
+        .map(|seen| seen.embeds)
 }

@@ -57,7 +57,7 @@ impl Model {
                 (Pair { left, right, subject, seed: wording }, label)
             })
             .collect();
-        self.judge.accumulate(&pairs, learning, &mut self.learner.gradients).map_err(plugin_error)
+        self.accumulate(&pairs, learning).map_err(plugin_error)
     }
 }
 

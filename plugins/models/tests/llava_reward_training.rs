@@ -66,7 +66,9 @@ impl Material {
 fn gradients(model: &LlavaReward, pairs: &[(Pair, Label)], memory: Memory) -> (Gradients, Vec<Losses>) {
     let learning = Learning { weight: WEIGHT, point_weight: POINT, dropout: None, memory };
     let mut gradients = Gradients::default();
-    let losses = model.accumulate(pairs, &learning, &mut gradients).unwrap_or_else(|e| panic!("{e}"));
+    let losses = model
+        .accumulate(pairs, &learning, |pair| model.look(pair.left, pair.right), &mut gradients)
+        .unwrap_or_else(|e| panic!("{e}"));
     (gradients, losses)
 }
 

@@ -110,18 +110,32 @@ impl LlavaReward {
     /// Judges pairs, in one pass for each order.
     ///
     /// # Errors
-    /// As [`Llava::look`] and [`Llava::prompt`], and [`ModelError::Numerical`] for scores that are none.
+    /// As [`LlavaReward::look`] and [`LlavaReward::asked`], and [`ModelError::Numerical`] for scores that are none.
     pub fn compare(&self, pairs: &[Pair], orders: Orders) -> Result<Vec<Judgement>> {
+        self.compare_with(pairs, orders, |pair| self.look(pair.left, pair.right))
+    }
+
+    /// As [`LlavaReward::compare`], with the embeddings of pairs that `look` gives: those of [`LlavaReward::look`], which may be kept as
+    /// long as tower and projector stay as they are.
+    ///
+    /// # Errors
+    /// As [`LlavaReward::compare`].
+    pub fn compare_with(
+        &self,
+        pairs: &[Pair],
+        orders: Orders,
+        mut look: impl FnMut(&Pair) -> Result<Tensor>,
+    ) -> Result<Vec<Judgement>> {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let straight = self.judge(pairs)?;
+        let straight = self.judge(pairs, &mut look)?;
         if orders == Orders::One {
             return Ok(straight);
         }
         let turned: Vec<Pair> =
             pairs.iter().map(|pair| Pair { left: pair.right, right: pair.left, ..pair.clone() }).collect();
-        let turned = self.judge(&turned)?;
+        let turned = self.judge(&turned, &mut look)?;
         Ok(straight.iter().zip(&turned).map(|(one, other)| one.mean(&other.turned())).collect())
     }
 
@@ -138,24 +152,30 @@ impl LlavaReward {
         Ok(judged.iter().map(|judgement| (judgement.rates[0] + judgement.rates[1]) / 2.0).collect())
     }
 
-    /// What the model is shown of a pair: the picture and the prompt.
+    /// The embeddings of two creatives side by side, (positions, hidden). Where the tower is trained they have their graph.
+    ///
+    /// # Errors
+    /// As [`Llava::look`], and [`ModelError::Image`] for a creative without pixels.
+    pub fn look(&self, left: &RgbImage, right: &RgbImage) -> Result<Tensor> {
+        self.llava.look(&side_by_side(left, right)?)
+    }
+
+    /// What is asked of a pair, with the places of its picture.
     ///
     /// # Errors
     /// As [`Llava::render`] and [`Llava::prompt`].
-    pub fn shown(&self, pair: &Pair) -> Result<(RgbImage, LlavaPrompt)> {
-        let picture = side_by_side(pair.left, pair.right)?;
+    pub fn asked(&self, pair: &Pair) -> Result<LlavaPrompt> {
         let question = self.questions.ask(pair.subject, pair.seed);
         let text = self.llava.render(&[Message::shown(1, question)], &Rendering::default())?;
-        let (width, height) = picture.dimensions();
-        let prompt = self.llava.prompt(&text, &[Extent { height, width }])?;
-        Ok((picture, prompt))
+        self.llava.prompt(&text, &[Extent { height: SIDE, width: 2 * SIDE }])
     }
 
-    fn judge(&self, pairs: &[Pair]) -> Result<Vec<Judgement>> {
-        let embeds = pairs.iter().map(|pair| {
-            let (picture, prompt) = self.shown(pair)?;
-            self.llava.embed(&prompt, &[self.llava.look(&picture)?])
-        });
+    fn judge(
+        &self,
+        pairs: &[Pair],
+        look: &mut impl FnMut(&Pair) -> Result<Tensor>,
+    ) -> Result<Vec<Judgement>> {
+        let embeds = pairs.iter().map(|pair| self.llava.embed(&self.asked(pair)?, &[look(pair)?]));
         let embeds = embeds.collect::<Result<Vec<_>>>()?;
         let hidden = self.llava.hidden(&embeds, Pass::Inference)?;
         self.heads.judge(&last(&hidden)?)

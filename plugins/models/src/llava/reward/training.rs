@@ -69,7 +69,8 @@ struct Seen {
 
 impl LlavaReward {
     /// Adds the gradient of the sum of the pairs' losses, times a weight, to `gradients`, by the names of [`LlavaReward::variables`] and
-    /// of the adapter that the language model has on. All pairs are one batch, each shown in the order that it is given in.
+    /// of the adapter that the language model has on. All pairs are one batch, each shown in the order that it is given in; `look` gives
+    /// what [`LlavaReward::look`] does.
     ///
     /// # Errors
     /// As [`LlavaReward::compare`].
@@ -77,9 +78,10 @@ impl LlavaReward {
         &self,
         pairs: &[(Pair, Label)],
         learning: &Learning,
+        mut look: impl FnMut(&Pair) -> Result<Tensor>,
         gradients: &mut Gradients,
     ) -> Result<Vec<Losses>> {
-        let seen = pairs.iter().map(|(pair, _)| self.seen(pair)).collect::<Result<Vec<_>>>()?;
+        let seen = pairs.iter().map(|(pair, _)| self.seen(pair, &mut look)).collect::<Result<Vec<_>>>()?;
         let embeds: Vec<Tensor> = seen.iter().map(|seen| seen.embeds.clone()).collect();
         let (batch, starts) = batched(&embeds)?;
         let decoder = self.llava.decoder();
@@ -100,9 +102,8 @@ impl LlavaReward {
         Ok(losses)
     }
 
-    fn seen(&self, pair: &Pair) -> Result<Seen> {
-        let (picture, prompt) = self.shown(pair)?;
-        let picture = self.llava.look(&picture)?;
+    fn seen(&self, pair: &Pair, look: &mut impl FnMut(&Pair) -> Result<Tensor>) -> Result<Seen> {
+        let (prompt, picture) = (self.asked(pair)?, look(pair)?);
         let embeds = self.llava.embed(&prompt, std::slice::from_ref(&picture))?.detach();
         Ok(Seen { prompt, picture, embeds })
     }

@@ -1,14 +1,10 @@
-//! Embeddings of pictures. Tower and projector are the same for every question about a product, so what they made of its picture is
-//! kept, within bounds.
+//! Embeddings of pictures. Tower and projector are the same for every question about a picture, so what they made of it is kept, within
+//! bounds.
 
 use std::collections::VecDeque;
 
-use adeval_candle::plugin_error;
-use adeval_models::llava::Llava;
 use adeval_models::llava::grid::Extent;
-use adeval_sdk::prelude::*;
 use candle_core::Tensor;
-use image::{Rgb, RgbImage};
 
 /// Bytes of embeddings that are kept: 5 pictures of a 7B model in five tiles, and thousands of a tiny one's.
 const MOST: usize = 256 << 20;
@@ -16,19 +12,13 @@ const MOST: usize = 256 << 20;
 /// A picture's embeddings, and its size in pixels.
 #[derive(Clone)]
 pub struct Seen {
+    /// (positions, hidden).
     pub embeds: Tensor,
+    /// Of the picture.
     pub size: Extent,
 }
 
 impl Seen {
-    /// Looks at a product over white, as shops show it. Where the tower is trained the embeddings have their graph.
-    pub fn new(llava: &Llava, image: &Image) -> Result<Self> {
-        let picture = over_white(image);
-        let embeds = llava.look(&picture).map_err(plugin_error)?;
-        let (width, height) = picture.dimensions();
-        Ok(Self { embeds, size: Extent { height, width } })
-    }
-
     fn bytes(&self) -> usize {
         self.embeds.elem_count() * self.embeds.dtype().size_in_bytes()
     }
@@ -42,13 +32,15 @@ pub struct Eyes {
 }
 
 impl Eyes {
-    /// A picture's embeddings, without a graph: those that are kept, or new ones.
-    pub fn look(&mut self, llava: &Llava, image: &Image) -> Result<Seen> {
-        let key = image.hash();
+    /// The embeddings of the picture of this key, without a graph: those that are kept, or those that `look` gives.
+    ///
+    /// # Errors
+    /// Those of `look`.
+    pub fn look<E>(&mut self, key: String, look: impl FnOnce() -> Result<Seen, E>) -> Result<Seen, E> {
         if let Some((_, seen)) = self.seen.iter().find(|(known, _)| *known == key) {
             return Ok(seen.clone());
         }
-        let Seen { embeds, size } = Seen::new(llava, image)?;
+        let Seen { embeds, size } = look()?;
         let seen = Seen { embeds: embeds.detach(), size };
         self.bytes += seen.bytes();
         self.seen.push_back((key, seen.clone()));
@@ -68,14 +60,6 @@ impl Eyes {
     pub fn close(&mut self) {
         *self = Self::default();
     }
-}
-
-fn over_white(cutout: &Image) -> RgbImage {
-    let cutout = cutout.to_rgba();
-    RgbImage::from_fn(cutout.width(), cutout.height(), |x, y| {
-        let [r, g, b, alpha] = cutout.get_pixel(x, y).0.map(u32::from);
-        Rgb([r, g, b].map(|level| ((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
-    })
 }
 
 #[cfg(test)]
