@@ -92,7 +92,7 @@ fn nearest_does_not_guess_wildly() {
 fn the_default_suite_is_a_suite() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/suites/default.toml");
     let suite = Suite::load(&file).unwrap();
-    assert_eq!((suite.entries.len(), suite.judges.len(), suite.metrics.len()), (5, 1, 7));
+    assert_eq!((suite.entries.len(), suite.judges.len(), suite.metrics.len()), (6, 1, 7));
     for path in [&suite.products.path, &suite.reference.as_ref().unwrap().path] {
         assert!(suite.resolve(path).exists(), "{}", path.display());
     }

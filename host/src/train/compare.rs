@@ -175,7 +175,7 @@ fn mean(values: &[f64], level: f64) -> Estimate {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::super::rl::EpochResult;
     use super::*;
 
