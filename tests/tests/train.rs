@@ -81,6 +81,12 @@ fn a_policy_learns_what_the_judge_prefers_and_every_number_is_kept() {
     assert_eq!(metric(&result, 0, "held_out/win_rate"), 0.5, "the start against itself");
     assert!(metric(&result, 1, "mean/policy/kl") < metric(&result, 4, "mean/policy/kl"));
     assert!(metric(&result, 4, "mean/conditions/accuracies") > 0.5);
+    let far = |epoch| metric(&result, epoch, "held_out/kl");
+    assert!(far(0).abs() < 1e-9 && far(4) > far(1) && far(1) > 0.0, "{} {} {}", far(0), far(1), far(4));
+    let compared = room.adeval("--json train compare here=out there=out").run().done().json();
+    let there = &compared["equal_kl"];
+    assert_eq!(there["kl"].as_f64(), (1..5).map(far).reduce(f64::max));
+    assert_eq!(there["differences"][0]["last"]["held_out/judge_ctr"]["value"], 0.0);
 
     let schema: Value = serde_json::from_slice(&fs::read(schema("train-metrics")).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();

@@ -93,6 +93,17 @@ fn models_learn_from_clicks_and_are_compared_on_products_that_none_saw() {
         assert!(page.contains(word), "{word}: {page}");
     }
     assert!(page.lines().all(|line| line.chars().count() <= 100 || line.starts_with("SYNTHETIC")), "{page}");
+
+    // Beside another seed: the same models, means over both.
+    train(&room, &recipe, "again").arg("--seed=6").run().done();
+    let other = room.adeval("--json train compare seed=again").run().done().json();
+    let both = room.adeval("--json train compare seeds=out,again").run().done().json();
+    let accuracy = |compared: &Value| number(&of(compared, "logistic")["accuracy"]);
+    let alone = number(&learned["report"]["overall"]["accuracy"]);
+    assert!((accuracy(&both) - f64::midpoint(alone, accuracy(&other))).abs() < 1e-12, "{both}");
+    assert!(of(&both, "logistic")["accuracy"]["high"].is_number() && other["models"][0]["behind"].is_null());
+    let page = room.adeval("--quiet train compare seeds=out,again").run().done().stdout;
+    assert!(page.contains("2 trainings") && page.contains("SYNTHETIC"), "{page}");
 }
 
 /// The same training once more computes nothing and says the same.

@@ -7,11 +7,12 @@ use crate::cargo;
 use crate::code;
 use crate::workspace::Workspace;
 use anstream::eprintln;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 /// What is reproduced.
@@ -23,6 +24,9 @@ pub struct Args {
     /// Only the first products.
     #[arg(long)]
     limit: Option<usize>,
+    /// Seeds that run beside each other, each on its share of the cores; as many as there are cores, if not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
     /// Folder of all runs and of the page; what is finished there is not done again.
     #[arg(long, default_value = "reproduction")]
     out: PathBuf,
@@ -103,15 +107,16 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let started = Instant::now();
     let out = std::path::absolute(&args.out)?;
     fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let jobs = args.jobs.unwrap_or(cores).min(args.seeds);
     let work = Work {
         program: workspace.binary("adeval"),
         root: workspace.root().to_owned(),
         limit: args.limit,
+        threads: (cores / jobs).max(1),
         out,
     };
-    for seed in 1..=args.seeds {
-        work.circle(seed)?;
-    }
+    work.circles(args.seeds, jobs)?;
     let report = work.report(args.seeds, started.elapsed().as_secs_f64() / 60.0)?;
     let path = work.out.join("report.md");
     fs::write(&path, report).with_context(|| format!("{} cannot be written", path.display()))?;
@@ -123,10 +128,31 @@ struct Work {
     program: PathBuf,
     root: PathBuf,
     limit: Option<usize>,
+    /// Of one command: small models lose by more threads than cores.
+    threads: u32,
     out: PathBuf,
 }
 
 impl Work {
+    /// Everything of all seeds, `jobs` at a time; the first failure is told after those beside it have ended.
+    fn circles(&self, seeds: u32, jobs: u32) -> Result<()> {
+        let next = AtomicU32::new(1);
+        let work = || -> Result<()> {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed > seeds {
+                    return Ok(());
+                }
+                self.circle(seed)?;
+            }
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+            let ended = workers.into_iter().map(|worker| worker.join());
+            ended.map(|outcome| outcome.unwrap_or_else(|_| bail!("a seed's thread panicked"))).collect()
+        })
+    }
+
     /// Everything of one seed.
     fn circle(&self, seed: u32) -> Result<()> {
         let (market, reward, plain) =
@@ -182,7 +208,8 @@ impl Work {
     /// The program, in the workspace, where it finds its recipes.
     fn adeval(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.current_dir(&self.root).arg("--quiet").args(arguments);
+        command.current_dir(&self.root).env("RAYON_NUM_THREADS", self.threads.to_string());
+        command.arg("--quiet").args(arguments);
         command
     }
 
@@ -200,23 +227,26 @@ impl Work {
             names.iter().map(|name| format!("{name}={}", dirs(name).join(","))).collect()
         };
         for (file, title, names) in [
-            ("claims.svg", "Synthetic market: DPO and PCPO", &["dpo", "pcpo"][..]),
+            ("claims", "Synthetic market: DPO and PCPO", &["dpo", "pcpo"][..]),
             (
-                "conditions.svg",
+                "conditions",
                 "Synthetic market: PCPO's conditions",
                 &["pcpo", "pcpo-released", "masking-only", "swapping-only"],
             ),
-            (
-                "training.svg",
-                "Synthetic market: what goes before",
-                &["pcpo", "no-pre-training", "no-point-loss"],
-            ),
+            ("training", "Synthetic market: what goes before", &["pcpo", "no-pre-training", "no-point-loss"]),
         ] {
-            let mut command = self.adeval(&["train", "compare"]);
-            command.args(of(names)).args(["--title", title, "--plot"]).arg(self.out.join(file));
-            let _ = writeln!(page, "\n### {}\n\n```text\n{}```", names.join(", "), output(&mut command)?);
+            for by in ["kl", "epoch"] {
+                let mut command = self.adeval(&["train", "compare"]);
+                command.args(of(names)).args(["--title", title, "--by", by, "--plot"]);
+                let table = output(command.arg(self.out.join(format!("{file}-{by}.svg"))))?;
+                if by == "epoch" {
+                    let _ = writeln!(page, "\n### {}\n\n```text\n{table}```", names.join(", "));
+                }
+            }
         }
-        page += "\n## Reward models\n";
+        let mut command = self.adeval(&["train", "compare"]);
+        let table = output(command.args(of(&["reward"])))?;
+        let _ = writeln!(page, "\n## Reward models\n\nAll seeds\n\n```text\n{table}```");
         for seed in 1..=seeds {
             let table = self.reward_table(seed)?;
             let _ = writeln!(page, "\nSeed {seed}\n\n```text\n{table}```");

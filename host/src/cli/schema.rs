@@ -14,6 +14,7 @@ use crate::products::ProductRecord;
 use crate::records::Lesson;
 use crate::suite::Suite;
 use crate::train::compare::Comparison;
+use crate::train::compare::rewards::RewardComparison;
 use crate::train::metrics::MetricsLine;
 use crate::train::pretrain::{self, PretrainResult};
 use crate::train::reward::{self, RewardResult};
@@ -83,8 +84,10 @@ enum Document {
     TrainPretrain,
     /// A line of lessons, which `adeval train pretrain --lessons` reads.
     TrainLesson,
-    /// What `adeval train compare --json` prints.
+    /// What `adeval train compare --json` prints of trainings by rewards.
     TrainCompare,
+    /// What it prints of trainings of reward models.
+    TrainCompareRewards,
     /// A line of a training's `metrics.jsonl`.
     TrainMetrics,
     /// What `adeval market --json` prints; its parts are `market.json` and `truth/truth.json`.
@@ -110,6 +113,7 @@ fn schema(of: Document) -> serde_json::Value {
         Document::TrainPretrain => schema_for!(PretrainResult).to_value(),
         Document::TrainLesson => schema_for!(Lesson).to_value(),
         Document::TrainCompare => schema_for!(Comparison).to_value(),
+        Document::TrainCompareRewards => schema_for!(RewardComparison).to_value(),
         Document::TrainReward => schema_for!(RewardResult).to_value(),
         Document::TrainRl => schema_for!(RlResult).to_value(),
         Document::TrainMetrics => schema_for!(MetricsLine).to_value(),

@@ -1,10 +1,11 @@
-//! Trainings by rewards beside each other: the same recipe with several seeds, the same seeds with several optimizers.
+//! Trainings beside each other: the same recipe with several seeds, the same seeds with several optimizers.
 //!
 //! A training is one draw. What a method does shows over several seeds, and what two methods differ in shows on the same seeds, which share
 //! products, market, judge and chance.
 
 mod equal_kl;
 mod plot;
+pub mod rewards;
 
 pub use equal_kl::{EqualKl, KL};
 pub use plot::{Axis, draw};
@@ -15,7 +16,7 @@ use crate::bench::BenchError;
 use adeval_eval::statistics::student;
 use adeval_eval::{Estimate, Method};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -80,24 +81,32 @@ pub struct Difference {
 /// # Errors
 /// [`TrainError::Recipe`] for a text that is no group, [`TrainError::Bench`] for a directory without a result.
 pub fn read(text: &str) -> Result<Group, TrainError> {
+    let (name, dirs) = split_group(text)?;
+    let runs =
+        dirs.into_iter().map(|dir| result(Path::new(dir), "adeval train rl")).collect::<Result<_, _>>()?;
+    Ok(Group { name: name.to_owned(), runs })
+}
+
+/// The name and the directories of `NAME=DIR,DIR,...`.
+fn split_group(text: &str) -> Result<(&str, Vec<&str>), TrainError> {
     let wrong = || TrainError::Recipe(format!("\"{text}\" is no group of trainings: write NAME=DIR,DIR,..."));
     let (name, dirs) = text.split_once('=').ok_or_else(wrong)?;
     let dirs: Vec<&str> = dirs.split(',').map(str::trim).filter(|dir| !dir.is_empty()).collect();
     if name.trim().is_empty() || dirs.is_empty() {
         return Err(wrong());
     }
-    let runs = dirs.into_iter().map(|dir| result(Path::new(dir))).collect::<Result<_, _>>()?;
-    Ok(Group { name: name.trim().to_owned(), runs })
+    Ok((name.trim(), dirs))
 }
 
-fn result(dir: &Path) -> Result<RlResult, TrainError> {
+/// What a command left in a directory.
+fn result<T: DeserializeOwned>(dir: &Path, command: &str) -> Result<T, TrainError> {
     let path: PathBuf = dir.join("result.json");
     let unread = |reason: String| BenchError::Read { path: path.clone(), reason };
     let bytes = std::fs::read(&path).map_err(|e| {
-        unread(format!("it cannot be read: {e}; name the directory of a finished `adeval train rl`"))
+        unread(format!("it cannot be read: {e}; name the directory of a finished `{command}`"))
     })?;
     Ok(serde_json::from_slice(&bytes)
-        .map_err(|e| unread(format!("this is no result of `adeval train rl`: {e}")))?)
+        .map_err(|e| unread(format!("this is no result of `{command}`: {e}")))?)
 }
 
 /// Compares groups.

@@ -3,6 +3,7 @@
 use crate::cli::exit::{Finish, Stop};
 use crate::cli::{Session, output};
 use crate::store::write_whole;
+use crate::train::compare::rewards::{self, RewardComparison};
 use crate::train::compare::{self, Axis, Comparison, Difference, EqualKl, KL, METRICS};
 use adeval_eval::Estimate;
 use std::path::PathBuf;
@@ -10,16 +11,18 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   adeval train compare pcpo=runs/pcpo-1,runs/pcpo-2,runs/pcpo-3 dpo=runs/dpo-1,runs/dpo-2,runs/dpo-3
-  adeval train compare pcpo=runs/pcpo-1,runs/pcpo-2 dpo=runs/dpo-1,runs/dpo-2 --plot curves.svg --json
+  adeval train compare pcpo=runs/pcpo-1,runs/pcpo-2 dpo=runs/dpo-1,runs/dpo-2 --plot curves.svg --by kl
+  adeval train compare judges=runs/reward-1,runs/reward-2,runs/reward-3
 
 The first trainings of all groups are one pair, and so on: give the seeds in the same order. Values are of held-out products at the
 last epoch; a change is from epoch 0. Methods that go different ways in an epoch are compared where they are equally far from their
-references, too. Intervals are Student's over trainings, and not corrected for their number.";
+references, too. One group of trainings of reward models becomes their table, means over the seeds. Intervals are Student's over
+trainings, and not corrected for their number.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompareArgs {
-    /// NAME=DIR,DIR,...: directories of finished trainings by rewards, one a seed.
+    /// NAME=DIR,DIR,...: directories of finished trainings by rewards, or of reward models, one a seed.
     #[arg(required = true, value_name = "GROUP")]
     groups: Vec<String>,
     /// Confidence level of the intervals.
@@ -39,6 +42,16 @@ pub struct CompareArgs {
 pub fn run(args: &CompareArgs, session: Session) -> Result<Finish, Stop> {
     if !(args.level > 0.0 && args.level < 1.0) {
         return Err(Stop::new(format!("--level is {}; it must lie between 0 and 1", args.level)));
+    }
+    if let [group] = &args.groups[..]
+        && let Some(runs) = rewards::read(group)?
+    {
+        let compared = rewards::compare(&runs, args.level);
+        return if session.json {
+            output::print_json(&compared)
+        } else {
+            output::print(&rewards_page(&compared))
+        };
     }
     let groups = args.groups.iter().map(|text| compare::read(text)).collect::<Result<Vec<_>, _>>()?;
     let compared = compare::compare(&groups, args.level)?;
@@ -75,6 +88,43 @@ fn page(compared: &Comparison) -> String {
     );
     if known.iter().any(|(_, title)| title.ends_with('*')) {
         page += "* In a synthetic market, of which neither policy nor judge knows.\n";
+    }
+    page
+}
+
+/// Reward models over seeds.
+fn rewards_page(compared: &RewardComparison) -> String {
+    let head = ["Model", "Accuracy", "Behind", "Of ceiling", "Swap", "ECE", "True order*"];
+    let truth = compared.models.iter().any(|model| model.true_order.is_some());
+    let columns = if truth { 7 } else { 6 };
+    let rows = compared.models.iter().map(|model| {
+        let share = |estimate: &Estimate| half("share", estimate);
+        let maybe = |estimate: &Option<Estimate>| estimate.as_ref().map_or_else(|| "-".to_owned(), share);
+        let cells = [
+            model.id.clone(),
+            share(&model.accuracy),
+            model.behind.as_ref().map_or_else(|| "-".to_owned(), |behind| short("share", behind)),
+            share(&model.share_of_ceiling),
+            maybe(&model.swap_consistency),
+            share(&model.ece),
+            maybe(&model.true_order),
+        ];
+        cells.into_iter().take(columns).collect::<Vec<_>>()
+    });
+    let mut page = output::table_of(head.into_iter().take(columns), rows);
+    page += &format!(
+        "\n{} trainings; in percent; {:.0}% intervals over trainings, not corrected for their number. Behind: accuracy less that of\nthe first model, paired by training.\n",
+        compared.runs,
+        100.0 * compared.level
+    );
+    if !compared.incomplete.is_empty() {
+        page += &format!("Not in every training, and left out: {}.\n", compared.incomplete.join(", "));
+    }
+    if truth {
+        page += "* In the synthetic market: the share of test pairs whose truly better creative is named.\n";
+    }
+    if let Some(synthetic) = &compared.synthetic {
+        page += &format!("{synthetic}\n");
     }
     page
 }
