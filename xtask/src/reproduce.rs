@@ -148,8 +148,8 @@ impl Work {
         };
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-            let ended = workers.into_iter().map(|worker| worker.join());
-            ended.map(|outcome| outcome.unwrap_or_else(|_| bail!("a seed's thread panicked"))).collect()
+            let mut ended = workers.into_iter().map(|worker| worker.join());
+            ended.try_for_each(|outcome| outcome.unwrap_or_else(|_| bail!("a seed's thread panicked")))
         })
     }
 

@@ -5,6 +5,8 @@
 //! cargo run --release -p llava-prompt --example pcpo_step -- fixtures/weights/tiny-llava FOLDER [STEPS]
 //! ```
 
+#![allow(clippy::print_stdout, reason = "an example speaks to people")]
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
