@@ -100,6 +100,10 @@ fn a_policy_learns_what_the_judge_prefers_and_every_number_is_kept() {
             .iter()
             .all(|name| line["metrics"][name].is_number())
     }));
+    let sheet = image::open(room.path("out/sheets/before-after.png")).unwrap();
+    assert!(sheet.width() > sheet.height(), "four products, before and after, in one row");
+    let words = lines(&room, "out", "before-after.md");
+    assert!(words.len() == 6 && words[2..].iter().all(|line| line.matches(" | ").count() == 2), "{words:?}");
     let events = fs::read_dir(room.path("out/tensorboard")).unwrap().flatten().count();
     assert_eq!(events, 1);
     // A finished training computes nothing again, and goes on when there shall be more epochs.

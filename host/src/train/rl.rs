@@ -16,11 +16,13 @@ mod plan;
 mod recipe;
 mod result;
 mod rewards;
+mod show;
 mod state;
 mod truth;
 
 pub use recipe::{Recipe, RewardRule, Training};
 pub use result::{EpochResult, RlResult};
+pub use show::{SHEET, WORDS};
 pub use truth::MarketLook;
 
 use super::calls::Calls;
@@ -110,6 +112,7 @@ pub fn run(recipe: &Recipe, dir: &Path, services: &Services<'_>) -> Result<RlOut
     while state.epoch <= recipe.epochs {
         work.epoch(&mut cast, &mut state, &mut log)?;
     }
+    work.show(recipe.epochs)?;
     let result = result::of(&plan, dir, &state)?;
     result.write(dir)?;
     let seconds = (started.elapsed().as_secs_f64(), clock.seconds());

@@ -5,7 +5,7 @@ use super::work;
 use crate::cli::exit::{Finish, Stop};
 use crate::cli::open::PluginArgs;
 use crate::cli::{Session, output};
-use crate::train::rl::{self, Recipe, RlOutcome, RlResult};
+use crate::train::rl::{self, Recipe, RlOutcome, RlResult, SHEET, WORDS};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -130,15 +130,25 @@ fn with_computed(outcome: &RlOutcome) -> Result<serde_json::Value, Stop> {
     Ok(value)
 }
 
+/// Where held-out products can be looked at, if there are any.
+fn looked(outcome: &RlOutcome) -> String {
+    let [sheet, words] = [SHEET, WORDS].map(|file| outcome.dir.join(file));
+    match sheet.exists() {
+        true => format!("Before and after: {}, {}\n", sheet.display(), words.display()),
+        false => String::new(),
+    }
+}
+
 fn page(outcome: &RlOutcome) -> String {
     let (seconds, inside) = outcome.seconds;
     let share = 100.0 * (1.0 - inside / seconds.max(1e-9)).clamp(0.0, 1.0);
     let dir = outcome.dir.display();
     format!(
-        "{}\n{} results in {seconds:.1} s, {share:.1}% of it outside plugins.\nThe policy: {dir}/{}\nMetrics: {dir}/metrics.jsonl, {dir}/tensorboard\n",
+        "{}\n{} results in {seconds:.1} s, {share:.1}% of it outside plugins.\nThe policy: {dir}/{}\nMetrics: {dir}/metrics.jsonl, {dir}/tensorboard\n{}",
         table(&outcome.result),
         outcome.computed,
-        outcome.result.adapter
+        outcome.result.adapter,
+        looked(outcome)
     )
 }
 
