@@ -58,6 +58,9 @@ pub enum EvalError {
         /// Why: off the canvas, or nowhere opaque.
         reason: String,
     },
+    /// A picture in which nothing changes has no statistics of its contrast.
+    #[error("the picture has one colour, or nearly: there is no contrast to judge")]
+    NoStatistics,
     /// A name that the evidence does not define.
     #[error("{place}: unknown {what} \"{name}\"; known: {known}")]
     Unknown {

@@ -4,6 +4,7 @@
 //! bytes on any number of threads. `docs/metrics.md` defines every number.
 
 pub mod bandit;
+mod brisque;
 pub mod comparison;
 pub mod consistency;
 pub mod distribution;
@@ -19,6 +20,7 @@ pub mod ranking;
 mod ssim;
 pub mod statistics;
 
+pub use brisque::{brisque, natural_scene_statistics};
 pub use comparison::{Orders, Preferences, Question, bradley_terry};
 pub use consistency::{Fidelity, delta_e_2000, fidelity};
 pub use distribution::{Moments, frechet_estimate, frechet_from_moments, frechet_from_rows};

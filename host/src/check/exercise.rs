@@ -8,6 +8,7 @@ use adeval_sdk::{
     PairRequest, PluginError, PreferenceBatch, Product, PromptRequest, Result, SampleEvidence, rng,
 };
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One request, in terms that every kind can be made of.
@@ -32,7 +33,7 @@ impl Case {
 }
 
 /// A reply in a form that can be compared.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     /// Text, token ids: equal or not.
     Words(Vec<String>),

@@ -68,7 +68,14 @@ fn run(task: &Task, files: &Files) -> io::Result<End> {
     std::fs::create_dir_all(&task.scratch)?;
     std::fs::write(&files.task, serde_json::to_vec(task)?)?;
     let stderr = File::create(&files.stderr)?;
-    let mut child = Command::new(this_program()?)
+    let mut command = Command::new(this_program()?);
+    if let Some(aside) = &task.aside {
+        // What rayon (candle's pool, too) and OpenMP read before they start their threads.
+        for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS"] {
+            command.env(variable, aside.threads.to_string());
+        }
+    }
+    let mut child = command
         .arg0("adeval")
         .arg("__check")
         .arg(&files.task)

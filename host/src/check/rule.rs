@@ -43,6 +43,8 @@ pub enum Scope {
     Pictured,
     /// Components of these kinds, whose results depend on a seed.
     Seeded,
+    /// Components that are given a product.
+    Advertising,
     /// Trainable components of one kind.
     Trainable(Kind),
     /// Trainable components.
@@ -60,6 +62,7 @@ impl Scope {
                 matches!(kind, Kind::BackgroundGenerator | Kind::RewardModel | Kind::ImageEmbedder)
             }
             Self::Seeded => matches!(kind, Kind::PromptGenerator | Kind::BackgroundGenerator),
+            Self::Advertising => !matches!(kind, Kind::RlOptimizer | Kind::ImageEmbedder),
             Self::Trainable(wanted) => trainable && kind == wanted,
             Self::AnyTrainable => trainable,
         }

@@ -110,6 +110,7 @@ fn task(
         timeout: options.timeout,
         memory_limit: options.memory_limit,
         scratch,
+        aside: None,
     }
 }
 

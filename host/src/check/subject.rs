@@ -30,6 +30,18 @@ pub struct Task {
     pub memory_limit: Option<u64>,
     /// A directory of the rule's own.
     pub scratch: PathBuf,
+    /// Set for a process that a rule starts beside its own.
+    #[serde(default)]
+    pub aside: Option<Aside>,
+}
+
+/// What a process beside a rule's own is for: to ask the component with other settings of the machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Aside {
+    /// Threads that pools may have.
+    pub threads: u32,
+    /// Where the replies go.
+    pub replies: PathBuf,
 }
 
 /// A library in this process, and one of its components.
@@ -86,6 +98,17 @@ impl Subject {
     /// A directory of the rule's own.
     pub fn scratch(&self) -> &Path {
         &self.task.scratch
+    }
+
+    /// Set where this is a process that the rule has started beside its own.
+    pub fn aside(&self) -> Option<&Aside> {
+        self.task.aside.as_ref()
+    }
+
+    /// The same rule for a process beside this one. Two of them, one after the other, have less than the rule's time.
+    pub fn task_aside(&self, aside: Aside, scratch: PathBuf) -> Task {
+        let timeout = self.task.timeout.mul_f64(0.45);
+        Task { aside: Some(aside), scratch, timeout, ..self.task.clone() }
     }
 
     /// Whether a share of the rule's time is still left; rules that repeat calls stop when it is not.

@@ -26,8 +26,10 @@ pub enum Role {
     Vae,
     /// From a prompt to what the UNet attends to.
     TextEncoder,
-    /// From a picture to what an IP-Adapter attends to.
+    /// From a picture to features: CLIP, which LLaVA sees with and an IP-Adapter attends to, DINOv2, SigLIP, Inception.
     ImageEncoder,
+    /// Weighs how far two pictures' features are apart: LPIPS.
+    PerceptualDistance,
     /// Steers a UNet by a picture.
     ControlNet,
     /// Goes on with a text.
@@ -58,6 +60,7 @@ impl Role {
             Self::Vae => "VAE",
             Self::TextEncoder => "text encoder",
             Self::ImageEncoder => "image encoder",
+            Self::PerceptualDistance => "perceptual distance",
             Self::ControlNet => "ControlNet",
             Self::LanguageModel => "language model",
             Self::Llava => "LLaVA",
@@ -69,6 +72,11 @@ impl Role {
             Self::SafetyChecker => "safety checker",
             Self::Other => "something else",
         }
+    }
+
+    /// What a model without a folder of its own is called in a layout.
+    pub(crate) fn component_name(self) -> String {
+        self.title().to_lowercase().replace([' ', '-'], "_")
     }
 
     /// Whether it has weight files.
@@ -87,7 +95,7 @@ impl Display for Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Names {
-    /// Those of diffusers and transformers.
+    /// Those of diffusers and transformers, or the only ones that there are.
     Diffusers,
     /// Those of the model's first publication: CompVis for Stable Diffusion, lllyasviel for ControlNet.
     Original,
@@ -97,6 +105,8 @@ pub enum Names {
     Peft,
     /// Those of tencent-ailab's IP-Adapter.
     IpAdapter,
+    /// Those of OpenAI's CLIP and of OpenCLIP.
+    OpenClip,
 }
 
 /// The family that a model belongs to, or that an addition was made for.
@@ -179,7 +189,7 @@ pub struct Component {
     pub name: String,
     /// What it is for.
     pub role: Role,
-    /// The class that its configuration or the pipeline's index names.
+    /// The class that its configuration or the pipeline's index names; of an image encoder in a single file the network.
     pub class: Option<String>,
     /// Its `config.json` (for tokenizers and schedulers their own), where there is one.
     pub config: Option<PathBuf>,

@@ -23,4 +23,4 @@ pub mod verify;
 pub use error::{CheckpointError, ErrorKind, Result};
 pub use format::{DType, TensorFile, TensorInfo};
 pub use hub::Hub;
-pub use layout::{Base, Component, Layout, Role};
+pub use layout::{Base, Component, Layout, Names, Role};

@@ -123,6 +123,68 @@ fn a_llava_of_shards_is_one_model_with_one_set_of_names() {
 }
 
 #[test]
+fn image_encoders_are_known_by_name() {
+    for (tensors, said) in [
+        (
+            &["visual.transformer.resblocks.0.ln_1.weight", "ln_final.weight"][..],
+            "an image encoder (OpenCLIP)",
+        ),
+        (
+            &["embeddings.patch_embeddings.projection.weight", "encoder.layer.0.layer_scale1.lambda1"],
+            "an image encoder (DINOv2)",
+        ),
+        (
+            &["vision_model.embeddings.patch_embedding.weight", "vision_model.embeddings.class_embedding"],
+            "an image encoder (CLIP)",
+        ),
+        (&["vision_model.embeddings.patch_embedding.weight"], "an image encoder (SigLIP)"),
+        (&["Conv2d_1a_3x3.conv.weight", "Mixed_7c.branch1x1.conv.weight"], "an image encoder (Inception-v3)"),
+        (&["lin0.model.1.weight", "net.slice1.0.weight"], "a perceptual distance (ST-LPIPS)"),
+        (&["lin0.model.1.weight"], "a perceptual distance (LPIPS, its heads alone)"),
+    ] {
+        let room = room();
+        let tensors: Vec<(&str, &[usize])> = tensors.iter().map(|name| (*name, &[8_usize, 3][..])).collect();
+        let layout =
+            Layout::recognise(weights(room.path(), "a.safetensors", &tensors)).expect("a known model");
+        assert_eq!(layout.describe(), said);
+        let names = layout.components[0].open().expect("its tensors");
+        assert_eq!(names.names().count(), tensors.len(), "{said}");
+    }
+    let dinov2 = room();
+    write(&dinov2.path().join("config.json"), r#"{"architectures": ["Dinov2Model"]}"#);
+    weights(dinov2.path(), "model.safetensors", &[("embeddings.cls_token", &[1, 1, 8])]);
+    let layout = Layout::recognise(dinov2.path()).expect("a model's folder");
+    assert_eq!(layout.describe(), "an image encoder (Dinov2Model)");
+    let tensors = layout.components[0].open().expect("its tensors");
+    assert_eq!(tensors.names().collect::<Vec<_>>(), ["embeddings.cls_token"], "as the file says");
+}
+
+/// Its repositories often hold the weights once more in the names of transformers, which are then taken.
+#[test]
+fn a_folder_of_open_clip_is_told_from_one_of_transformers() {
+    let room = room();
+    let config = room.path().join("open_clip_config.json");
+    write(&config, "{}");
+    weights(room.path(), "open_clip_model.safetensors", &[("visual.proj", &[8, 4])]);
+    let component = |layout: Layout| {
+        let component = layout.components.into_iter().next().expect("a model");
+        (component.names, component.role, component.config)
+    };
+    let open_clip = (Names::OpenClip, Role::ImageEncoder, Some(config));
+    assert_eq!(component(Layout::recognise(room.path()).expect("a folder")), open_clip);
+    let other = room.path().join("config.json");
+    write(&other, r#"{"architectures": ["CLIPModel"]}"#);
+    assert_eq!(
+        component(Layout::recognise(room.path()).expect("a folder")),
+        open_clip,
+        "only its weights are there"
+    );
+    weights(room.path(), "model.safetensors", &[("visual_projection.weight", &[4, 8])]);
+    let transformers = (Names::Diffusers, Role::ImageEncoder, Some(other));
+    assert_eq!(component(Layout::recognise(room.path()).expect("a folder")), transformers);
+}
+
+#[test]
 fn files_are_known_by_their_names_and_shapes() {
     let sd1: (&str, &[usize]) =
         ("model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", &[8, 768]);

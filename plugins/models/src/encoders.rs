@@ -1,14 +1,15 @@
-//! Image encoders as `transformers` publishes them: a folder of `config.json`, `preprocessor_config.json` and weights becomes a
-//! function from pictures to feature vectors.
+//! Image encoders as `transformers` publishes them, a folder of `config.json`, `preprocessor_config.json` and weights, and CLIP's as
+//! OpenCLIP does, with `open_clip_config.json`: each becomes a function from pictures to feature vectors.
 
 use std::path::{Path, PathBuf};
 
-use adeval_checkpoints::{Component, Layout};
+use adeval_checkpoints::{Component, Layout, Names};
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::clip::open_clip;
 use crate::clip::preprocess::ImageProcessor;
 use crate::clip::vision::{VisionConfig, VisionEncoder};
 use crate::dinov2::{Dinov2, Dinov2Config};
@@ -21,7 +22,7 @@ use crate::{ModelError, Result};
 pub enum Kind {
     /// `Dinov2Model` or `Dinov2WithRegistersModel`: the class token behind the last norm.
     Dinov2,
-    /// `CLIPVisionModelWithProjection` or a whole CLIP: the projected embedding, not normalised.
+    /// `CLIPVisionModelWithProjection` or a whole CLIP, of transformers or of OpenCLIP: the projected embedding, not normalised.
     Clip,
     /// `SiglipVisionModel` or a whole SigLIP: what its head pools.
     Siglip,
@@ -49,11 +50,17 @@ impl ImageEncoder {
         let layout = Layout::recognise(folder)?;
         let found = layout.components.iter().find_map(|part| Some((part, part.config.clone()?)));
         let Some((component, path)) = found else {
-            let path = folder.join("config.json");
+            let is_open_clip = layout.components.iter().any(|part| part.names == Names::OpenClip);
+            let path = folder.join(if is_open_clip { open_clip::CONFIG_NAME } else { "config.json" });
             return Err(ModelError::Config { path, reason: "it is not there: name a model's folder".into() });
         };
-        let processor = processor(folder, kind)?;
         let source = Source::from_file(Component::file(component)?, device, dtype);
+        if kind == Kind::Clip && component.names == Names::OpenClip {
+            let (config, processor) = open_clip::read(&path)?;
+            let network = Network::Clip(Box::new(VisionEncoder::load_open_clip(&source, &config)?));
+            return Ok(Self { network, processor, device: device.clone() });
+        }
+        let processor = processor(folder, kind)?;
         let network = match kind {
             Kind::Dinov2 => {
                 let config: Dinov2Config = part(&path, &read_config(&path)?)?;

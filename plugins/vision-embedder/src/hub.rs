@@ -1,4 +1,4 @@
-//! The components `dinov2`, `clip-vision` and `siglip`: folders as transformers publishes them.
+//! The components `dinov2`, `clip-vision` and `siglip`: folders as transformers publishes them, and OpenCLIP's.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ use crate::batch;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointParameters {
-    /// A folder with config.json, preprocessor_config.json and weights, or a hub id in the cache.
+    /// A folder with config.json, preprocessor_config.json and weights (of OpenCLIP open_clip_config.json and weights), or a hub
+    /// id in the cache.
     pub checkpoint: Option<String>,
     /// The type of the weights while they are used; numbers that are to be compared take one.
     pub precision: Precision,
@@ -62,8 +63,8 @@ pub struct ClipFamily;
 impl Family for ClipFamily {
     const ID: &str = "clip-vision";
     const NAME: &str = "CLIP";
-    const SUMMARY: &str = "CLIP's image encoder with its projection";
-    const WANTED: &str = "a CLIP such as openai/clip-vit-large-patch14-336";
+    const SUMMARY: &str = "The image encoder of CLIP or OpenCLIP with its projection";
+    const WANTED: &str = "a CLIP such as openai/clip-vit-large-patch14-336 or, of OpenCLIP, laion/CLIP-ViT-B-32-laion2B-s34B-b79K";
     const VECTOR: &str = "projected embedding, not normalised";
     const KIND: Kind = Kind::Clip;
 }

@@ -1,7 +1,7 @@
 //! Reference plugin of adeval: the image encoders that published distances are computed with, each a component.
 //!
 //! - `inception-v3-fid`: the Inception-v3 of FID, with the resizing of torch-fidelity or of Clean-FID;
-//! - `dinov2`, `clip-vision`, `siglip`: folders as transformers publishes them;
+//! - `dinov2`, `clip-vision`, `siglip`: folders as transformers publishes them, for `clip-vision` also as OpenCLIP does;
 //! - `lpips`: the maps whose squared differences are LPIPS or ST-LPIPS.
 //!
 //! No weights come with it: each component takes the published files from a path.

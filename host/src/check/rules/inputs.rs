@@ -1,6 +1,6 @@
 //! Odd inputs: every size, every alpha, every text. Served, or refused with an error that says why; never a panic.
 
-use super::super::exercise::{Case, background_request, prompt_request};
+use super::super::exercise::{Case, background_request, pair_request, prompt_request};
 use super::super::material;
 use super::super::rule::{Finding, Rule, Scope, Verdict, ensure};
 use super::super::subject::Subject;
@@ -26,11 +26,17 @@ pub static RULES: [Rule; 6] = [
     rule!(
         "alpha-edges",
         Standard,
-        Scope::Seeded,
+        Scope::Advertising,
         "cut-outs of any alpha and shape are served or refused",
         alpha
     ),
-    rule!("odd-texts", Standard, Scope::Seeded, "empty, long, right-to-left, emoji and NUL texts", texts),
+    rule!(
+        "odd-texts",
+        Standard,
+        Scope::Advertising,
+        "empty, long, right-to-left, emoji and NUL texts",
+        texts
+    ),
     rule!(
         "judged-sizes",
         Standard,
@@ -91,19 +97,23 @@ fn served_all(what: &str, tried: usize, refused: &[String]) -> Verdict {
     Err(Finding::Warning(format!("refused, with an error that says so: {}", refused.join(", "))))
 }
 
-/// The main call of a prompt or background generator for a product and a text.
-fn generate(subject: &Subject, product: Product, text: &str) -> Result<()> {
+/// The main calls of a component for a product and a text: the prompt of a creative, else the product's title.
+fn ask(subject: &Subject, product: Product, text: &str) -> Result<()> {
     let kind = subject.component().map_err(|_| PluginError::violation("no component"))?.kind;
     let mut case = Case { product, ..Case::new(subject.seed(), 0, (256, 256)) };
-    let cx = CallContext::detached();
-    if kind == Kind::PromptGenerator {
-        case.product.title = text.into();
-        let client = PromptClient::new(subject.create()?);
-        return single(client.generate(&[prompt_request(&case)], &cx)).map(drop);
+    let (endpoint, cx) = (subject.create()?, CallContext::detached());
+    if kind == Kind::BackgroundGenerator {
+        case.prompt = text.into();
+        return single(BackgroundClient::new(endpoint).generate(&[background_request(&case)], &cx)).map(drop);
     }
-    case.prompt = text.into();
-    let client = BackgroundClient::new(subject.create()?);
-    single(client.generate(&[background_request(&case)], &cx)).map(drop)
+    case.product.title = text.into();
+    if kind == Kind::PromptGenerator {
+        return single(PromptClient::new(endpoint).generate(&[prompt_request(&case)], &cx)).map(drop);
+    }
+    let (client, pair) = (RewardClient::new(endpoint), pair_request(&case));
+    single(client.compare(std::slice::from_ref(&pair), &cx))?;
+    let score = ScoreRequest { product: pair.product, creative: pair.left };
+    single(client.score(&[score], &cx)).map(drop)
 }
 
 fn alpha(subject: &Subject) -> Verdict {
@@ -121,13 +131,13 @@ fn alpha(subject: &Subject) -> Verdict {
     let mut refused = Vec::new();
     for (what, size, alpha) in cases {
         let product = material::product_with_alpha(size, alpha);
-        if served_or_refused(what, generate(subject, product, "on a marble table"))?.is_none() {
+        if served_or_refused(what, ask(subject, product, "on a marble table"))?.is_none() {
             refused.push(what.to_owned());
         }
     }
     // There is nothing to place, so refusing it is right and serving it (with an empty place) is tolerated.
     let nothing = material::product_with_alpha((64, 64), |_, _| 0);
-    served_or_refused("an invisible product", generate(subject, nothing, "on a marble table"))?;
+    served_or_refused("an invisible product", ask(subject, nothing, "on a marble table"))?;
     served_all("cut-out", cases.len(), &refused)
 }
 
@@ -145,7 +155,7 @@ fn texts(subject: &Subject) -> Verdict {
     ];
     let mut refused = Vec::new();
     for (what, text) in texts {
-        if served_or_refused(what, generate(subject, material::product(1), text))?.is_none() {
+        if served_or_refused(what, ask(subject, material::product(1), text))?.is_none() {
             refused.push(what.to_owned());
         }
     }

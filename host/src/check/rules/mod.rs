@@ -11,6 +11,7 @@ mod prompting;
 mod repeatability;
 mod resources;
 mod stopwatch;
+mod thread_count;
 mod training;
 mod wild;
 
@@ -46,6 +47,7 @@ static ALL: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         &training::RULES[..],
         &gradients::RULES[..],
         &resources::RULES[..],
+        &thread_count::RULES[..],
         &wild::RULES[..],
     ]
     .concat();

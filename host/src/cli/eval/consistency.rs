@@ -12,8 +12,8 @@ use super::source::IntervalArgs;
 use crate::bench::{Progress, load_rgb};
 use crate::consistency::{ConsistencyOptions, Finished, finished, measure};
 use crate::products::{CutOutNetwork, Listing, Products};
-use adeval_eval::Estimate;
 use adeval_eval::consistency::{Consistency, Limits, Reason};
+use adeval_eval::{Estimate, brisque};
 use adeval_sdk::{CutOut, EncoderInfo, Placement, Product};
 use ask::{AskArgs, Scenes};
 use rayon::prelude::*;
@@ -94,6 +94,9 @@ pub struct EntryConsistency {
     pub parts: BTreeMap<String, f64>,
     /// Creatives by reason against them; one may have several.
     pub reasons: BTreeMap<Reason, usize>,
+    /// Mean BRISQUE of the whole pictures, lower is more natural.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brisque: Option<Estimate>,
     /// Mean perceptual distance on the product, by an encoder with maps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub perceptual: Option<Estimate>,
@@ -117,6 +120,9 @@ pub struct CreativeConsistency {
     /// What was found.
     #[serde(flatten)]
     pub found: Consistency,
+    /// BRISQUE of the whole picture: about 0 for an undistorted photograph to 100; none for one of a side below 32 pixels, or of one colour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brisque: Option<f64>,
     /// Distance of the product as it is from the product as it should be, by an encoder with maps; at least 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub perceptual: Option<f64>,
@@ -241,6 +247,7 @@ fn measure_one(
         product,
         image: one.image.clone(),
         found,
+        brisque: brisque(&creative).ok(),
         perceptual: None,
         scene_similarity: None,
         match_probability: None,

@@ -32,7 +32,7 @@ impl Selection {
             for folder in folders(files).into_iter().filter(|folder| folder != "safety_checker") {
                 chosen.extend(self.folder(files, &folder));
             }
-        } else if files.iter().any(|name| name == "config.json") {
+        } else if files.iter().any(|name| name == "config.json" || name == "open_clip_config.json") {
             chosen.extend(self.folder(files, ""));
         } else {
             chosen.insert(only_weights(files)?);

@@ -36,7 +36,12 @@ impl Layout {
                 let article = if role == Role::IpAdapter { "an" } else { "a" };
                 format!("{article} {role}{}", base("for"))
             }
-            _ => format!("{} {role}{}", if role == Role::ImageEncoder { "an" } else { "a" }, base("of")),
+            _ if matches!(role, Role::ImageEncoder | Role::PerceptualDistance) => {
+                let class = self.components.first().and_then(|component| component.class.as_deref());
+                let named = class.map(|class| format!(" ({class})")).unwrap_or_default();
+                format!("{} {role}{named}", if role == Role::ImageEncoder { "an" } else { "a" })
+            }
+            _ => format!("a {role}{}", base("of")),
         }
     }
 

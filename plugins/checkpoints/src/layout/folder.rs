@@ -6,11 +6,14 @@ use crate::{CheckpointError, ErrorKind, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
+/// OpenCLIP's configuration.
+const OPEN_CLIP: &str = "open_clip_config.json";
+
 pub(super) fn recognise(path: &Path, options: &Options) -> Result<Layout> {
     if path.join("model_index.json").is_file() {
         return pipeline(path, options);
     }
-    if path.join("config.json").is_file() {
+    if path.join("config.json").is_file() || path.join(OPEN_CLIP).is_file() {
         return model(path, options);
     }
     let files: Vec<String> =
@@ -125,8 +128,11 @@ fn role_of_class(class: &str) -> Role {
         c if c.starts_with("UNet") || c.ends_with("Transformer2DModel") => Role::UNet,
         c if c.starts_with("Autoencoder") => Role::Vae,
         c if c.starts_with("ControlNet") || c.starts_with("MultiControlNet") => Role::ControlNet,
-        c if c.starts_with("CLIPText") || c.starts_with("T5Encoder") => Role::TextEncoder,
+        c if ["CLIPText", "SiglipText", "T5Encoder"].iter().any(|start| c.starts_with(start)) => {
+            Role::TextEncoder
+        }
         c if c.starts_with("CLIPVision") || c == "CLIPModel" => Role::ImageEncoder,
+        c if c.starts_with("Dinov2") || c.starts_with("Siglip") => Role::ImageEncoder,
         // Also its reward models, whose class need not be known.
         c if c.starts_with("Llava") => Role::Llava,
         c if c.ends_with("ForCausalLM") => Role::LanguageModel,
@@ -138,23 +144,10 @@ fn role_of_class(class: &str) -> Role {
 }
 
 fn model(path: &Path, options: &Options) -> Result<Layout> {
-    let config_path = path.join("config.json");
-    let config = configs::read(&config_path)?;
-    let class = text(&config, "_class_name")
-        .or_else(|| config["architectures"].as_array().and_then(|a| a.first()?.as_str()).map(str::to_owned));
     let (files, note) = weights::choose(path, options)?;
-    let mut component = Component {
-        name: String::new(),
-        role: class.as_deref().map_or(Role::Other, role_of_class),
-        class,
-        config: Some(config_path),
-        files,
-        names: Names::Diffusers,
-    };
-    if component.role == Role::Other {
-        component.role = sniff::role_of(&component.file()?).unwrap_or(Role::Other);
-    }
-    component.name = component.role.title().to_lowercase().replace([' ', '-'], "_");
+    let is_open_clip =
+        !path.join("config.json").is_file() || files.iter().any(|file| weights::is_open_clip(file));
+    let component = if is_open_clip { open_clip(path, files) } else { of_library(path, files)? };
     let mut layout = Layout {
         path: path.to_owned(),
         shape: Shape::ModelFolder,
@@ -168,6 +161,40 @@ fn model(path: &Path, options: &Options) -> Result<Layout> {
     };
     tell_base(&mut layout)?;
     Ok(layout)
+}
+
+/// A model as diffusers and transformers save it.
+fn of_library(path: &Path, files: Vec<PathBuf>) -> Result<Component> {
+    let config_path = path.join("config.json");
+    let config = configs::read(&config_path)?;
+    let class = text(&config, "_class_name")
+        .or_else(|| config["architectures"].as_array().and_then(|a| a.first()?.as_str()).map(str::to_owned));
+    let mut component = Component {
+        name: String::new(),
+        role: class.as_deref().map_or(Role::Other, role_of_class),
+        class,
+        config: Some(config_path),
+        files,
+        names: Names::Diffusers,
+    };
+    if component.role == Role::Other {
+        component.role = sniff::role_of(&component.file()?).unwrap_or(Role::Other);
+    }
+    component.name = component.role.component_name();
+    Ok(component)
+}
+
+/// A model as OpenCLIP publishes it. Its text encoder is in the same file.
+fn open_clip(path: &Path, files: Vec<PathBuf>) -> Component {
+    let role = Role::ImageEncoder;
+    Component {
+        name: role.component_name(),
+        role,
+        class: Some("OpenCLIP".to_owned()),
+        config: Some(path.join(OPEN_CLIP)).filter(|config| config.is_file()),
+        files,
+        names: Names::OpenClip,
+    }
 }
 
 /// Base, channels and prediction out of configurations.

@@ -10,9 +10,9 @@ pub(super) fn file(path: &Path) -> Result<Layout> {
     let seen = Seen { file: &file };
     let Some((shape, names, roles)) = seen.kind() else { return Err(unknown(&file)) };
     let component = |&role: &Role| Component {
-        name: role.title().to_lowercase().replace([' ', '-'], "_"),
+        name: role.component_name(),
         role,
-        class: None,
+        class: seen.network(role).map(str::to_owned),
         config: None,
         files: vec![path.to_owned()],
         names,
@@ -49,8 +49,8 @@ fn unknown(file: &TensorFile) -> CheckpointError {
         file.tensors().len(),
         names.join(", ")
     );
-    let mend = "known are Stable Diffusion checkpoints, UNets, VAEs, CLIP models, ControlNets, LoRAs, IP-Adapters, LLaVA and \
-                language models";
+    let mend = "known are Stable Diffusion checkpoints, UNets, VAEs, CLIP models, ControlNets, LoRAs, IP-Adapters, LLaVA, language \
+                models, and the image encoders OpenCLIP, DINOv2, SigLIP, Inception-v3 and LPIPS";
     CheckpointError::new(ErrorKind::Mismatch, message, mend)
 }
 
@@ -138,14 +138,44 @@ impl Seen<'_> {
             (Diffusers, Role::Llava)
         } else if self.starts("model.layers.") && self.starts("model.embed_tokens.") {
             (Diffusers, Role::LanguageModel)
-        } else if self.contains("embeddings.patch_embedding.weight") {
+        } else if self.contains("visual.transformer.resblocks.") {
+            (Names::OpenClip, Role::ImageEncoder)
+        } else if self.contains("embeddings.patch_embedding.weight")
+            || self.is_dinov2()
+            || self.is_inception()
+        {
             (Diffusers, Role::ImageEncoder)
+        } else if self.starts("lin0.model.1.") {
+            (Diffusers, Role::PerceptualDistance)
         } else if self.contains("embeddings.token_embedding.weight") {
             (Diffusers, Role::TextEncoder)
         } else {
             return None;
         };
         Some((Shape::ModelFile, names, vec![role]))
+    }
+
+    fn is_dinov2(&self) -> bool {
+        self.contains("embeddings.patch_embeddings.projection.weight") && self.contains(".layer_scale1.")
+    }
+
+    fn is_inception(&self) -> bool {
+        self.starts("Conv2d_1a_3x3.") && self.starts("Mixed_7c.")
+    }
+
+    /// Which of the networks of a role it is, for those whose names tell.
+    fn network(&self, role: Role) -> Option<&'static str> {
+        match role {
+            Role::ImageEncoder if self.contains("visual.transformer.resblocks.") => Some("OpenCLIP"),
+            Role::ImageEncoder if self.is_dinov2() => Some("DINOv2"),
+            Role::ImageEncoder if self.is_inception() => Some("Inception-v3"),
+            // Both call their towers alike; only CLIP has a class token.
+            Role::ImageEncoder if self.contains("embeddings.class_embedding") => Some("CLIP"),
+            Role::ImageEncoder => Some("SigLIP"),
+            Role::PerceptualDistance if self.starts("net.slice1.") => Some("ST-LPIPS"),
+            Role::PerceptualDistance => Some("LPIPS, its heads alone"),
+            _ => None,
+        }
     }
 
     /// The family, and the tensor that tells it.

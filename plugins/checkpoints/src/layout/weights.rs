@@ -9,7 +9,13 @@ use std::path::{Path, PathBuf};
 pub(crate) const ENDINGS: [&str; 5] = ["safetensors", "bin", "ckpt", "pth", "pt"];
 
 /// What people and libraries call a model's weights, without ending.
-pub(crate) const STEMS: [&str; 3] = ["diffusion_pytorch_model", "model", "pytorch_model"];
+pub(crate) const STEMS: [&str; 5] =
+    ["diffusion_pytorch_model", "model", "pytorch_model", "open_clip_model", "open_clip_pytorch_model"];
+
+/// Whether a file's name says that it has OpenCLIP's names. Its repositories often hold the same weights in those of transformers.
+pub(super) fn is_open_clip(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("open_clip_"))
+}
 
 /// The weight file, or the index of shards, of a model's folder; and what is odd about the choice.
 ///
@@ -18,7 +24,7 @@ pub(crate) const STEMS: [&str; 3] = ["diffusion_pytorch_model", "model", "pytorc
 pub(super) fn choose(folder: &Path, options: &Options) -> Result<(Vec<PathBuf>, Option<String>)> {
     let files = listed(folder)?;
     let Some((name, note)) = pick(&files, options.variant.as_deref()) else {
-        let looked = "diffusion_pytorch_model.safetensors, model.safetensors, or the same as .bin";
+        let looked = "diffusion_pytorch_model.safetensors, model.safetensors, open_clip_model.safetensors, or the same as .bin";
         let message = format!("{} holds no weights: looked for {looked}", folder.display());
         return Err(CheckpointError::missing(message, "download the folder once more, or mend its name"));
     };

@@ -10,7 +10,17 @@ pub(super) fn current(name: &str, tower: &str) -> Option<String> {
     if name.ends_with("position_ids") {
         return None;
     }
-    let bare = ["embeddings.", "encoder.", "final_layer_norm.", "pre_layrnorm.", "post_layernorm."];
+    // As far as it takes to tell them from DINOv2's, whose names stay.
+    let bare = [
+        "embeddings.class_embedding",
+        "embeddings.patch_embedding.",
+        "embeddings.position_embedding.",
+        "embeddings.token_embedding.",
+        "encoder.layers.",
+        "final_layer_norm.",
+        "pre_layrnorm.",
+        "post_layernorm.",
+    ];
     if bare.iter().any(|part| name.starts_with(part)) {
         return Some(format!("{tower}.{name}"));
     }

@@ -52,17 +52,55 @@ impl Size {
     }
 }
 
+/// What a checkpoint calls the parts of a layer.
+pub(crate) struct LayerNames {
+    /// The list of layers.
+    pub list: &'static str,
+    /// Before the attention, and before the MLP.
+    pub norms: [&'static str; 2],
+    /// The attention.
+    pub attention: &'static str,
+    /// Its query, key, value and output; none where the first three are one matrix, as `torch.nn.MultiheadAttention` keeps them.
+    pub projections: Option<[&'static str; 4]>,
+    /// The MLP's two layers.
+    pub mlp: [&'static str; 2],
+}
+
+impl LayerNames {
+    /// Those of transformers.
+    pub const TRANSFORMERS: Self = Self {
+        list: "layers",
+        norms: ["layer_norm1", "layer_norm2"],
+        attention: "self_attn",
+        projections: Some(["q_proj", "k_proj", "v_proj", "out_proj"]),
+        mlp: ["mlp.fc1", "mlp.fc2"],
+    };
+    /// Those of OpenAI's code and of OpenCLIP.
+    pub const OPEN_CLIP: Self = Self {
+        list: "resblocks",
+        norms: ["ln_1", "ln_2"],
+        attention: "attn",
+        projections: None,
+        mlp: ["mlp.c_fc", "mlp.c_proj"],
+    };
+}
+
 /// A stack of layers.
 pub(crate) struct Transformer {
     layers: Vec<Layer>,
 }
 
 impl Transformer {
-    /// Reads `layers.0`, `layers.1`, ... below `weights`.
+    /// Reads `layers.0`, `layers.1`, ... below `weights`, in the names of transformers.
     pub(crate) fn load(size: &Size, weights: &Weights) -> Result<Self> {
-        let weights = weights.pp("layers");
-        let layers = (0..size.layers).map(|i| Layer::load(size, &weights.pp(i))).collect::<Result<_>>()?;
-        Ok(Self { layers })
+        Self::load_named(size, &LayerNames::TRANSFORMERS, weights)
+    }
+
+    /// Reads the layers below `weights`.
+    pub(crate) fn load_named(size: &Size, names: &LayerNames, weights: &Weights) -> Result<Self> {
+        let weights = weights.pp(names.list);
+        let layers = (0..size.layers).map(|i| Layer::load(size, names, &weights.pp(i)));
+        Ok(Self { layers: layers.collect::<Result<_>>()? })
     }
 
     /// `x`: (batch, tokens, hidden). `mask`: float32, broadcast to (batch, heads, tokens, tokens), added to the scores.
@@ -102,14 +140,17 @@ struct Layer {
 }
 
 impl Layer {
-    fn load(size: &Size, weights: &Weights) -> Result<Self> {
-        const NAMES: [&str; 4] = ["q_proj", "k_proj", "v_proj", "out_proj"];
-        let attention = weights.pp("self_attn");
+    fn load(size: &Size, names: &LayerNames, weights: &Weights) -> Result<Self> {
+        let Size { hidden, intermediate, heads, eps, activation, .. } = *size;
+        let (attention, [norm1, norm2]) = (weights.pp(names.attention), names.norms);
         Ok(Self {
-            norm1: TrainableNorm::load(size.hidden, size.eps, &weights.pp("layer_norm1"))?,
-            attention: Attention::load(size.hidden, size.heads, NAMES, &attention)?,
-            norm2: TrainableNorm::load(size.hidden, size.eps, &weights.pp("layer_norm2"))?,
-            mlp: Mlp::load(size.hidden, size.intermediate, size.activation, &weights.pp("mlp"))?,
+            norm1: TrainableNorm::load(hidden, eps, &weights.pp(norm1))?,
+            attention: match names.projections {
+                Some(projections) => Attention::load(hidden, heads, projections, &attention)?,
+                None => Attention::load_packed(hidden, heads, &attention)?,
+            },
+            norm2: TrainableNorm::load(hidden, eps, &weights.pp(norm2))?,
+            mlp: Mlp::load_named(hidden, intermediate, activation, names.mlp, weights)?,
         })
     }
 
@@ -136,8 +177,18 @@ impl Mlp {
         activation: Activation,
         weights: &Weights,
     ) -> Result<Self> {
-        let up = linear(hidden, wide, &weights.pp("fc1"))?;
-        Ok(Self { up, activation, down: linear(wide, hidden, &weights.pp("fc2"))? })
+        Self::load_named(hidden, wide, activation, ["fc1", "fc2"], weights)
+    }
+
+    fn load_named(
+        hidden: usize,
+        wide: usize,
+        activation: Activation,
+        [up, down]: [&str; 2],
+        weights: &Weights,
+    ) -> Result<Self> {
+        let up = linear(hidden, wide, &weights.pp(up))?;
+        Ok(Self { up, activation, down: linear(wide, hidden, &weights.pp(down))? })
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {

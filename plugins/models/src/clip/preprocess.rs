@@ -38,6 +38,29 @@ pub struct ImageProcessor {
     pub image_mean: [f32; 3],
     /// By channel.
     pub image_std: [f32; 3],
+    /// Where the centre is where it cannot be in the middle; a file does not say.
+    #[serde(skip)]
+    pub centre: Centre,
+}
+
+/// Where a part of odd distance from a whole begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Centre {
+    /// Half a pixel before the middle: transformers.
+    #[default]
+    Before,
+    /// At the even pixel of the two that are nearest: torchvision, which rounds as Python does.
+    Nearest,
+}
+
+impl Centre {
+    /// Of a part in a whole; negative where the part is larger.
+    fn offset(self, whole: u32, part: u32) -> i64 {
+        let distance = i64::from(whole) - i64::from(part);
+        // Rounded down also where it is negative, as Python's `//`.
+        let before = distance.div_euclid(2);
+        before + i64::from(self == Self::Nearest && distance % 2 != 0 && before % 2 != 0)
+    }
 }
 
 /// A size in pixels, as configurations of all ages write it.
@@ -73,6 +96,7 @@ impl Default for ImageProcessor {
             do_normalize: true,
             image_mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
             image_std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
+            centre: Centre::Before,
         }
     }
 }
@@ -160,9 +184,7 @@ impl ImageProcessor {
             Edges::Shortest { shortest_edge: side } | Edges::One(side) => (side, side),
         };
         let (width, height) = picture.dimensions();
-        // Rounded down also where it is negative, as Python's `//`.
-        let offset = |whole: u32, part: u32| (i64::from(whole) - i64::from(part)).div_euclid(2);
-        let (left, top) = (offset(width, crop_width), offset(height, crop_height));
+        let (left, top) = (self.centre.offset(width, crop_width), self.centre.offset(height, crop_height));
         RgbImage::from_fn(crop_width, crop_height, |x, y| {
             let inside = |at: u32, start: i64| u32::try_from(i64::from(at) + start).ok();
             let pixel =

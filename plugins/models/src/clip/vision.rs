@@ -5,13 +5,40 @@ use candle_core::{DType, Device, Module, Tensor};
 use candle_nn::{LayerNorm, Linear};
 use serde::Deserialize;
 
-use super::encoder::{Activation, Size, Transformer};
+use super::encoder::{Activation, LayerNames, Size, Transformer};
 use crate::layers::{TrainableNorm, layer_norm, linear_no_bias};
 use crate::patches::Patches;
 use crate::tensors::{Source, Weights};
 use crate::{ModelError, Result};
 
-const NORM_IN: &str = "pre_layrnorm"; // misspelt on purpose: so are the checkpoints
+/// What a checkpoint calls the parts of the tower.
+struct TowerNames {
+    class: &'static str,
+    patches: &'static str,
+    positions: &'static str,
+    norm_in: &'static str,
+    transformer: &'static str,
+    layers: LayerNames,
+}
+
+impl TowerNames {
+    const TRANSFORMERS: Self = Self {
+        class: "embeddings.class_embedding",
+        patches: "embeddings.patch_embedding",
+        positions: "embeddings.position_embedding.weight",
+        norm_in: "pre_layrnorm", // misspelt on purpose: so are the checkpoints
+        transformer: "encoder",
+        layers: LayerNames::TRANSFORMERS,
+    };
+    const OPEN_CLIP: Self = Self {
+        class: "class_embedding",
+        patches: "conv1",
+        positions: "positional_embedding",
+        norm_in: "ln_pre",
+        transformer: "transformer",
+        layers: LayerNames::OPEN_CLIP,
+    };
+}
 
 /// `config.json` of an image encoder; what it leaves out has the default of `transformers`.
 #[derive(Clone, Debug, Deserialize)]
@@ -128,6 +155,15 @@ impl VisionTower {
     /// [`ModelError::Unfit`] for a configuration that describes no encoder, or one of fewer layers; what the weights lack is
     /// told by [`Source::finish`].
     pub fn load(weights: &Weights, config: &VisionConfig, layers: usize) -> Result<Self> {
+        Self::load_named(weights, config, layers, &TowerNames::TRANSFORMERS)
+    }
+
+    fn load_named(
+        weights: &Weights,
+        config: &VisionConfig,
+        layers: usize,
+        names: &TowerNames,
+    ) -> Result<Self> {
         let few = (layers > config.num_hidden_layers).then(|| {
             format!("layer {layers} is asked for, and num_hidden_layers is {}", config.num_hidden_layers)
         });
@@ -135,14 +171,13 @@ impl VisionTower {
             return Err(ModelError::Unfit { label: weights.label().to_owned(), reason });
         }
         let size = Size { layers, ..config.size() };
-        let (hidden, embeddings) = (size.hidden, weights.pp("embeddings"));
-        let patches = embeddings.pp("patch_embedding");
+        let (hidden, patches) = (size.hidden, weights.pp(names.patches));
         Ok(Self {
-            class: embeddings.get("class_embedding", &[hidden])?,
+            class: weights.get(names.class, &[hidden])?,
             patches: Patches::load(hidden, config.num_channels, config.patch_size, false, &patches)?,
-            positions: embeddings.get("position_embedding.weight", &[config.tokens(), hidden])?,
-            norm_in: TrainableNorm::load(hidden, size.eps, &weights.pp(NORM_IN))?,
-            transformer: Transformer::load(&size, &weights.pp("encoder"))?,
+            positions: weights.get(names.positions, &[config.tokens(), hidden])?,
+            norm_in: TrainableNorm::load(hidden, size.eps, &weights.pp(names.norm_in))?,
+            transformer: Transformer::load_named(&size, &names.layers, &weights.pp(names.transformer))?,
             config: config.clone(),
         })
     }
@@ -208,6 +243,29 @@ impl VisionEncoder {
         };
         source.finish("a CLIP image encoder with projection", |name| {
             name.ends_with("position_ids") || name.starts_with("text_") || name == "logit_scale"
+        })?;
+        Ok(encoder)
+    }
+
+    /// Builds it from an OpenCLIP model in that code's own names (`visual.*`), whose text encoder is left alone. A checkpoint
+    /// of a distributed training has `module.` before them.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::load`].
+    pub fn load_open_clip(source: &Source, config: &VisionConfig) -> Result<Self> {
+        let (size, root) = (config.size(), source.weights());
+        let trained = root.has("module.visual.class_embedding");
+        let weights = if trained { root.pp("module").pp("visual") } else { root.pp("visual") };
+        // Kept as what the features are multiplied by, where a linear layer keeps the transpose.
+        let projection = weights.get("proj", &[size.hidden, config.projection_dim])?.t()?.contiguous()?;
+        let names = &TowerNames::OPEN_CLIP;
+        let encoder = Self {
+            tower: VisionTower::load_named(&weights, config, config.num_hidden_layers, names)?,
+            norm_out: layer_norm(size.hidden, size.eps, &weights.pp("ln_post"))?,
+            projection: Linear::new(projection, None),
+        };
+        source.finish("an OpenCLIP image encoder", |name| {
+            !name.trim_start_matches("module.").starts_with("visual.")
         })?;
         Ok(encoder)
     }

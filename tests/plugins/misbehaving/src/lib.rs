@@ -8,7 +8,7 @@
 //!   `lies-about-its-size`, `answers-nonsense`
 //! - prompt generators: `plain-prompt`, `empty-prompt`, `too-many-samples`, `panics-on-a-product`
 //! - reward models: `brightness`, `slow-brightness`, `nan-preference`, `ctr-above-one`, `loses-an-answer`, `aborts-on-a-pair`
-//! - image embedders: `mean-colour`, `nan-features`
+//! - image embedders: `mean-colour`, `nan-features`, `sums-by-thread`
 //!
 //! In `subtle` are those whose answers look right and are wrong: they are for the conformance check.
 //!

@@ -36,7 +36,7 @@ pub fn page(result: &ConsistencyResult) -> String {
     page + &format!("\nBrackets are {}% intervals over products.\n", 100.0 * result.level)
 }
 
-/// What the encoder and the judge say; nothing where nobody was asked.
+/// What BRISQUE, the encoder and the judge say; nothing where nobody could.
 fn asked(result: &ConsistencyResult) -> String {
     let encoder = result.encoder.as_ref().map_or("the encoder", |encoder| encoder.name.as_str());
     let mut lines = String::new();
@@ -45,6 +45,7 @@ fn asked(result: &ConsistencyResult) -> String {
             lines += &value.map_or(String::new(), |value| format!("{}: {what} {value}\n", entry.entry));
         };
         let number = |estimate: &Option<Estimate>| estimate.as_ref().map(text::number);
+        line("BRISQUE of the whole pictures ↓", number(&entry.brisque));
         line(&format!("{encoder} on the product ↓"), number(&entry.perceptual));
         line(&format!("similarity of product and scene by {encoder}"), number(&entry.scene_similarity));
         line("product and scene match, by the judge ↑", entry.match_rate.as_ref().map(text::percent));

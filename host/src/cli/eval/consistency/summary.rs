@@ -40,6 +40,7 @@ fn summary(
         available: some(mean(creatives, |one| Some(available(one)), bootstrap, true)?)?,
         parts: parts.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect(),
         reasons,
+        brisque: mean(creatives, |one| one.brisque, bootstrap, false)?,
         perceptual: mean(creatives, |one| one.perceptual, bootstrap, false)?,
         scene_similarity: mean(creatives, |one| one.scene_similarity, bootstrap, false)?,
         match_rate: mean(creatives, matches, bootstrap, true)?,

@@ -62,6 +62,15 @@ fn a_pipeline_needs_each_models_weights_once() {
 }
 
 #[test]
+fn open_clip_comes_with_its_configuration_and_in_one_set_of_names() {
+    let alone =
+        ["README.md", "open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin"];
+    assert_eq!(select(&alone, &[], None).expect("a model"), alone[..3]);
+    let both = ["config.json", "model.safetensors", "open_clip_config.json", "open_clip_model.safetensors"];
+    assert_eq!(select(&both, &[], None).expect("a model"), both[..3]);
+}
+
+#[test]
 fn a_component_is_a_folder_or_a_file() {
     let unet =
         ["README.md", "model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"];
