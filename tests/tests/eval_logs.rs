@@ -82,6 +82,223 @@ fn policies_have_the_values_of_their_definitions_in_every_format() {
     near(&last["difference"]["value"], &apart.into());
 }
 
+/// A policy's rows of `adeval eval ope --json` by the estimator's name.
+fn row<'a>(found: &'a Value, policy: usize, estimator: &Value) -> &'a Value {
+    let rows = found["policies"][policy]["report"]["estimates"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["tuned"] == false && row["estimator"] == *estimator);
+    row.unwrap_or_else(|| panic!("no {estimator} in {rows:?}"))
+}
+
+#[test]
+fn the_order_of_rows_changes_nothing() {
+    let room = room();
+    let text = std::fs::read_to_string(fixture("decisions.csv")).unwrap();
+    let (head, rows) = text.split_once('\n').unwrap();
+    let policies = std::fs::read_to_string(fixture("policies.csv")).unwrap();
+    let (policy_head, listed) = policies.split_once('\n').unwrap();
+    // With products, with users, and of one product: with ids and without.
+    let users = |row: &str| {
+        format!("{row},u{}", row.len() * 7 % 40 + row.bytes().map(usize::from).sum::<usize>() % 90)
+    };
+    let one = |row: &str| row.split(',').nth(1) == Some("p7");
+    let nameless = |row: &str| row.split_once(',').unwrap().1.to_owned();
+    let cases: [(&str, String, Vec<String>, &str); 4] = [
+        ("products", head.into(), rows.lines().map(str::to_owned).collect(), "product"),
+        ("users", format!("{head},cluster"), rows.lines().map(users).collect(), "cluster"),
+        ("one", head.into(), rows.lines().filter(|r| one(r)).map(str::to_owned).collect(), "round"),
+        ("nameless", nameless(head), rows.lines().filter(|r| one(r)).map(nameless).collect(), "round"),
+    ];
+    for (name, head, rows, unit) in cases {
+        let mut turned: Vec<&str> = rows.iter().map(String::as_str).collect();
+        turned.reverse();
+        turned.rotate_left(rows.len() / 3);
+        let mut other: Vec<&str> = listed.lines().collect();
+        other.reverse();
+        // Policies stay in their order, which is that of the answer.
+        other.sort_by_key(|row| row.split(',').next().map(str::to_owned));
+        let file = |kind: &str, head: &str, rows: &[&str]| {
+            room.write(&format!("{name}-{kind}.csv"), format!("{head}\n{}\n", rows.join("\n")))
+        };
+        let straight: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let call = |log: &Path, policies: &Path, more: &str| {
+            let call = room.adeval(&format!("--json eval ope --resamples 500 {more}"));
+            call.arg(log).arg("--policy").arg(policies).run().done().json()
+        };
+        let found = call(&file("a", &head, &straight), &fixture("policies.csv"), "");
+        let again = call(&file("b", &head, &turned), &file("p", policy_head, &other), "");
+        assert_eq!(found["unit"], unit);
+        alike(&found, &again);
+        if name == "users" {
+            let bare: Vec<String> =
+                listed.lines().map(|r| r.rsplit_once(',').unwrap().0.to_owned()).collect();
+            let bare: Vec<&str> = bare.iter().map(String::as_str).collect();
+            let bare = file("bare", "policy,product,creative,probability", &bare);
+            let logs = [file("a", &head, &straight), file("b", &head, &turned)];
+            let [found, again] = logs.map(|log| call(&log, &bare, "--cross-fit 4"));
+            assert_eq!(found["cross_fit"], serde_json::json!({ "folds": 4, "by": "cluster" }));
+            alike(&found, &again);
+        }
+    }
+}
+
+/// Asserts that two documents are alike but for rounding.
+#[track_caller]
+fn alike(a: &Value, b: &Value) {
+    match (a, b) {
+        (Value::Object(x), Value::Object(y)) => {
+            assert_eq!(x.keys().collect::<Vec<_>>(), y.keys().collect::<Vec<_>>());
+            x.keys().for_each(|key| alike(&x[key], &y[key]));
+        }
+        (Value::Array(x), Value::Array(y)) => {
+            assert_eq!(x.len(), y.len());
+            x.iter().zip(y).for_each(|(a, b)| alike(a, b));
+        }
+        (Value::Number(x), Value::Number(y)) => {
+            let (x, y) = (x.as_f64().unwrap(), y.as_f64().unwrap());
+            assert!((x - y).abs() <= 1e-9 * x.abs().max(1.0), "{x} is not {y}");
+        }
+        _ => assert_eq!(a, b),
+    }
+}
+
+#[test]
+fn other_intervals_and_weights_are_rows_where_the_log_has_what_they_need() {
+    let room = room();
+    let log = room.write(
+        "log.csv",
+        "product,creative,propensity,clicked\np,a,0.5,1\np,b,0.25,0\nq,a,0.5,1\nq,c,0.25,1\n",
+    );
+    let head = "policy,product,creative,probability,balanced_weight,embedding\n";
+    let logged = "log,p,a,0.5,1,x\nlog,p,b,0.25,1,x\nlog,p,c,0.25,1,y\nlog,q,a,0.5,1,x\nlog,q,b,0.25,1,x\nlog,q,c,0.25,1,y\n";
+    let new = "new,p,a,0.2,1,x\nnew,p,b,0.2,3,x\nnew,p,c,0.6,1,y\nnew,q,a,1,2,x\nnew,q,c,0,2,y\n";
+    let policies = room.write("policies.csv", format!("{head}{logged}{new}"));
+    let call = |more: &str| {
+        let call = room.adeval(&format!("eval ope --resamples 200 {more}"));
+        call.arg(&log).arg("--policy").arg(&policies)
+    };
+    let found = call("--json --logging log").run().done().json();
+    assert_eq!(found["policies"].as_array().unwrap().len(), 1, "the logging policy is not evaluated");
+    let value = |name: &str| row(&found, 0, &name.into())["value"]["value"].clone();
+    // Weights of embeddings: p shows x with 0.4 of 0.75 and q with 1 of 0.75, y never.
+    let [p, q] = [0.4 / 0.75, 1.0 / 0.75];
+    near(&value("mipw"), &((p + q) / 4.0).into());
+    near(&value("snmipw"), &((p + q) / (2.0 * p + q)).into());
+    let balanced = row(&found, 0, &serde_json::json!({ "balanced_ipw": { "clip": null } }));
+    near(&balanced["value"]["value"], &((1.0 + 2.0 + 2.0) / (1.0 + 3.0 + 2.0 + 2.0)).into());
+    let ipw = row(&found, 0, &serde_json::json!({ "ipw": { "clip": null } }));
+    let methods: Vec<_> =
+        ipw["intervals"].as_array().unwrap().iter().map(|i| i["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["student_t", "empirical_bernstein", "hoeffding"]);
+    // Two products of two rounds; weights up to 2: 2 x sqrt(ln(2 / 0.05) / (2 x 2)) either way, within [0, 2].
+    let reach = 2.0 * (40.0_f64.ln() / 4.0).sqrt();
+    near(&ipw["intervals"][2]["high"], &(0.6 + reach).min(2.0).into());
+    near(&ipw["intervals"][2]["low"], &0.0.into());
+
+    let page = call("--logging log --interval hoeffding --largest-weight 8").run().done().stdout;
+    for word in ["by Hoeffding's bound", "MIPW", "Balanced IPW", "calibrated"] {
+        assert!(page.contains(word), "{word}:\n{page}");
+    }
+    let page = call("--interval bernstein").run().done().stdout;
+    assert!(
+        page.contains("--logging")
+            && page.contains("largest weight that occurred")
+            && !page.contains("MIPW  "),
+        "{page}"
+    );
+    call("--largest-weight 1").run().refused(1, &["importance weight", "[0, 1]"]);
+    call("--reward-range 0,0.5").run().refused(1, &["reward is 1", "[0, 0.5]"]);
+    call("--reward-range 1").run().refused(2, &["two numbers"]);
+    call("--logging nobody").run().refused(1, &["no policy \"nobody\"", "log, new"]);
+    call("--logging new").run().refused(1, &["line 2", "propensity", "--logging"]);
+}
+
+#[test]
+fn predictions_are_fitted_without_the_fold_that_they_are_for() {
+    let room = room();
+    let policies = std::fs::read_to_string(fixture("policies.csv")).unwrap();
+    let bare: Vec<&str> = policies.lines().map(|row| row.rsplit_once(',').unwrap().0).collect();
+    let bare = room.write("bare.csv", bare.join("\n"));
+    let call = |policies: &Path, folds: &str| {
+        let call = room.adeval(&format!("eval ope --resamples 500 --cross-fit {folds}"));
+        call.arg("--json").arg(fixture("decisions.csv")).arg("--policy").arg(policies)
+    };
+    let found = call(&bare, "5").run().done().json();
+    assert_eq!(found["cross_fit"], serde_json::json!({ "folds": 5, "by": "round" }));
+    assert!(found["notes"].to_string().contains("the other of 5 folds of rounds"), "{found}");
+    let value = |estimator: Value| row(&found, 1, &estimator)["value"].clone();
+    let (dr, ipw) = (
+        value(serde_json::json!({ "dr": { "clip": null } })),
+        value(serde_json::json!({ "ipw": { "clip": null } })),
+    );
+    let width = |e: &Value| e["high"].as_f64().unwrap() - e["low"].as_f64().unwrap();
+    // By the script's true rates B is worth 0.2028.
+    assert!((dr["value"].as_f64().unwrap() - 0.2028).abs() < 0.01, "{dr}");
+    assert!(width(&dr) < width(&ipw), "{dr} {ipw}");
+    call(&fixture("policies.csv"), "5").run().refused(1, &["predicted", "--cross-fit"]);
+    call(&bare, "1").run().refused(1, &["--cross-fit is 1", "2 to 100"]);
+}
+
+#[test]
+fn slates_have_the_values_of_their_definitions_in_every_format() {
+    let found = in_all_formats(&|room, format| {
+        room.adeval("--json eval slates").arg(fixture(&format!("slates.{format}"))).run().done().stdout
+    });
+    let expected = &expected()["slates"];
+    assert_eq!((&found["slates"], &found["positions"]), (&600.into(), &3.into()));
+    for (at, name) in ["A", "B"].into_iter().enumerate() {
+        let policy = &found["policies"][at];
+        assert_eq!(policy["policy"], name);
+        let rows = policy["report"]["estimates"].as_array().unwrap();
+        assert_eq!(rows.len(), expected[name].as_object().unwrap().len());
+        for row in rows {
+            near(&row["value"]["value"], &expected[name][row["estimator"].as_str().unwrap()]);
+        }
+        near(&policy["report"]["logged"]["value"], &expected["logged"]);
+        let value = &rows[2]["value"];
+        let truth = expected["truth"][name].as_f64();
+        assert!(value["low"].as_f64() < truth && truth < value["high"].as_f64(), "{value} {truth:?}");
+    }
+    assert!(found["notes"].to_string().contains("A: cascade DR is left out"), "{}", found["notes"]);
+    let page = room().adeval("eval slates").arg(fixture("slates.csv")).run().done().stdout;
+    for word in ["VALUE OF B", "Cascade DR", "top down", "Effective rows"] {
+        assert!(page.contains(word), "{word}:\n{page}");
+    }
+    assert!(page.lines().all(|line| line.starts_with("Note: ") || line.chars().count() <= 100), "{page}");
+}
+
+#[test]
+fn slates_in_any_order_are_the_same_and_wrong_ones_are_named() {
+    let room = room();
+    let text = std::fs::read_to_string(fixture("slates.csv")).unwrap();
+    let (head, rows) = text.split_once('\n').unwrap();
+    let mut turned: Vec<&str> = rows.lines().collect();
+    turned.reverse();
+    let turned = room.write("turned.csv", format!("{head}\n{}\n", turned.join("\n")));
+    let call = |file: &Path| room.adeval("--json eval slates --resamples 500").arg(file).run().done().json();
+    assert_eq!(call(&turned), call(&fixture("slates.csv")));
+
+    let head = "slate,position,creative,propensity,clicked,probability\n";
+    let good = "s,1,a,0.5,1,0.4\ns,2,b,0.5,0,0.4\nt,1,a,0.5,1,0.4\n";
+    let cases: [(&str, &[&str]); 6] = [
+        ("t,2,b,0,0,0.4", &["line 5", "propensity", "(0, 1]"]),
+        ("t,0,b,0.5,0,0.4", &["line 5", "position", "from 1"]),
+        ("t,1,b,0.5,0,0.4", &["line 5", "position", "was there before"]),
+        ("t,2,b,0.5,2,0.4", &["line 5", "clicked", "0 or 1"]),
+        ("t,2,b,0.5,0,", &["line 5", "probability", "write 0"]),
+        ("t,3,b,0.5,0,0.4", &["2 slates lack", "3 positions"]),
+    ];
+    for (at, (row, words)) in cases.into_iter().enumerate() {
+        let file = room.write(&format!("{at}.csv"), format!("{head}{good}{row}\n"));
+        room.adeval("eval slates").arg(file).run().refused(1, words);
+    }
+    let file =
+        room.write("skip.csv", format!("{head}{good}t,2,b,0,0,0.4\nu,1,b,0.5,0,0.4\nu,2,a,0.5,0,0.4\n"));
+    let found = room.adeval("--json eval slates --skip-bad-rows").arg(file).run().with_code(3).json();
+    assert_eq!((&found["slates"], &found["incomplete"]), (&2.into(), &1.into()));
+    let file = room.write("none.csv", "slate,position,creative,propensity,clicked\ns,1,a,0.5,1\n");
+    room.adeval("eval slates").arg(file).run().refused(1, &["policy is missing", "probability_NAME"]);
+}
+
 #[test]
 fn models_have_the_simulated_ctr_of_its_definition_in_every_format() {
     let found = in_all_formats(&|room, format| {

@@ -7,12 +7,22 @@ use crate::statistics::{check_finite, check_level, student};
 use crate::{Estimate, EvalError, Method, Result};
 
 /// Smallest and largest value that can be.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Range {
     /// Smallest.
     pub low: f64,
     /// Largest.
     pub high: f64,
+}
+
+/// What is known of the values of a log beforehand, from which bounds follow that hold for any number of rounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Limits {
+    /// Range of rewards, [0, 1] for clicks; no such bounds without.
+    pub reward: Option<Range>,
+    /// Largest importance weight that can be: the largest probability of the policy over the smallest propensity. Without,
+    /// the largest that occurred is taken for it.
+    pub weight: Option<f64>,
 }
 
 /// Which inequality.
@@ -80,13 +90,25 @@ pub(super) fn student_reach(variance: f64, n: f64, delta: f64) -> f64 {
 }
 
 impl Range {
-    fn width(self, values: &[f64]) -> Result<f64> {
+    /// Refuses a range that does not rise or is not finite.
+    pub(super) fn validate(self, option: &'static str) -> Result<()> {
         let Self { low, high } = self;
-        if !(low < high && low.is_finite() && high.is_finite()) {
-            let value = format!("[{low}, {high}]");
-            return Err(EvalError::BadOption { option: "range", value, rule: "it must rise and be finite" });
+        if low < high && low.is_finite() && high.is_finite() {
+            return Ok(());
         }
-        match values.iter().position(|v| !(low..=high).contains(v)) {
+        let value = format!("[{low}, {high}]");
+        Err(EvalError::BadOption { option, value, rule: "it must rise and be finite" })
+    }
+
+    /// Whether a value lies inside.
+    pub(super) fn holds(self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
+    fn width(self, values: &[f64]) -> Result<f64> {
+        self.validate("range")?;
+        let Self { low, high } = self;
+        match values.iter().position(|v| !self.holds(*v)) {
             None => Ok(high - low),
             Some(at) => {
                 let (place, metric) = (format!("round {at}"), "the round's value".into());

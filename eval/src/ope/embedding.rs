@@ -1,8 +1,8 @@
 //! Importance weights of what actions have in common (Saito and Joachims 2022), for logs with more actions than overlap.
 //!
 //! If an action works only through its embedding e (style, colour, layout of a creative), the weight of e is enough:
-//! w(x, e) = sum over a of p(e | a) policy(a | x), over the same with the logging policy. [`super::Estimator::Ipw`] and
-//! [`super::Estimator::Snipw`] on [`super::Rounds::weighted`] are then MIPW and SNMIPW.
+//! w(x, e) = sum over a of p(e | a) policy(a | x), over the same with the logging policy, weighs [`super::Estimator::Mipw`] and
+//! [`super::Estimator::Snmipw`].
 //! Where the action matters beyond its embedding, they are biased.
 //!
 //! With several dimensions the weight is the product over dimensions of the ratio of their marginals, as the Open Bandit

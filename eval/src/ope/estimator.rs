@@ -1,5 +1,6 @@
 //! The estimators, each as the three numbers that a round adds.
 
+use super::bounds::Range;
 use super::{Round, Rounds};
 use crate::{EvalError, Result};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,10 @@ pub enum Estimator {
         #[schemars(with = "Option<f64>")]
         clip: f64,
     },
+    /// Mean v r, v the weight of what the action has in common with others (Saito and Joachims 2022).
+    Mipw,
+    /// Sum v r / sum v.
+    Snmipw,
 }
 
 /// What a round adds: value = mean of base + sum of part / sum of norm.
@@ -88,6 +93,8 @@ impl std::fmt::Display for Estimator {
             Self::SgDr { lambda } => write!(f, "SG-DR, lambda {lambda}"),
             Self::BalancedIpw { clip } if clip.is_infinite() => f.write_str("Balanced IPW"),
             Self::BalancedIpw { clip } => write!(f, "Balanced IPW, w up to {clip}"),
+            Self::Mipw => f.write_str("MIPW"),
+            Self::Snmipw => f.write_str("SNMIPW"),
         }
     }
 }
@@ -96,7 +103,7 @@ impl Estimator {
     /// Checks the hyper-parameter, and that the rounds have what the estimator needs.
     ///
     /// # Errors
-    /// [`EvalError::BadOption`]; [`EvalError::TooFew`] for rounds without a reward model or without balanced weights.
+    /// [`EvalError::BadOption`]; [`EvalError::TooFew`] for rounds without a reward model, balanced or marginal weights.
     pub fn validate(self, rounds: &Rounds) -> Result<()> {
         let (option, value, most) = match self {
             Self::Ipw { clip } | Self::Dr { clip } | Self::BalancedIpw { clip } => {
@@ -117,6 +124,9 @@ impl Estimator {
         }
         if matches!(self, Self::BalancedIpw { .. }) && rounds.balanced.is_none() {
             return needs("balanced IPW (estimated importance weights)");
+        }
+        if matches!(self, Self::Mipw | Self::Snmipw) && rounds.marginal.is_none() {
+            return needs("marginalised IPW (weights of embeddings)");
         }
         Ok(())
     }
@@ -158,21 +168,12 @@ impl Estimator {
                 }
             }
             Self::DirectMethod => 0.0,
-            Self::Replay | Self::Snipw | Self::Sndr => w,
+            Self::Replay | Self::Snipw | Self::Sndr | Self::Mipw | Self::Snmipw => w,
         }
     }
 
     /// What a round adds; the rounds were validated.
-    pub(super) fn terms(self, rounds: &Rounds, row: usize) -> Terms {
-        if let Self::BalancedIpw { .. } = self {
-            let weight = self.shrunk(rounds.balanced.as_ref().map_or(0.0, |b| b[row]));
-            return Terms { base: 0.0, part: weight * rounds.reward[row], norm: weight };
-        }
-        self.terms_of(&rounds.round(row))
-    }
-
-    /// The same of a round alone, which has no balanced weight.
-    pub(super) fn terms_of(self, round: &Round) -> Terms {
+    pub(super) fn terms(self, round: &Round) -> Terms {
         let (reward, w) = (round.reward, round.weight);
         let [q_action, q_policy] = round.model.filter(|_| self.needs_model()).unwrap_or_default();
         let (weight, norm) = match self {
@@ -181,9 +182,36 @@ impl Estimator {
                 (matched, matched)
             }
             Self::Snipw | Self::Sndr => (w, w),
+            Self::BalancedIpw { .. } => {
+                let weight = self.shrunk(round.balanced.unwrap_or_default());
+                (weight, weight)
+            }
+            Self::Mipw => (round.marginal.unwrap_or_default(), 1.0),
+            Self::Snmipw => {
+                let weight = round.marginal.unwrap_or_default();
+                (weight, weight)
+            }
             _ => (self.shrunk(w), 1.0),
         };
         Terms { base: q_policy, part: weight * (reward - q_action), norm }
+    }
+
+    /// Between which numbers a round's value lies, for rewards and predictions in these ranges and weights (of embeddings, for
+    /// MIPW) up to `most`. None for estimators that divide by a sum of weights: their values are no independent terms.
+    pub(super) fn range(self, reward: Range, predicted: Range, most: f64) -> Option<Range> {
+        let weight = match self {
+            Self::Replay | Self::Snipw | Self::Sndr | Self::BalancedIpw { .. } | Self::Snmipw => return None,
+            Self::DirectMethod => 0.0,
+            // Its largest value is at the root of lambda.
+            Self::DrOs { lambda } => self.shrunk(most.min(lambda.sqrt())),
+            Self::SwitchDr { threshold } => most.min(threshold),
+            _ => self.shrunk(most),
+        };
+        let (base, model) = if self.needs_model() { (predicted, predicted) } else { Default::default() };
+        Some(Range {
+            low: base.low + (weight * (reward.low - model.high)).min(0.0),
+            high: base.high + (weight * (reward.high - model.low)).max(0.0),
+        })
     }
 }
 

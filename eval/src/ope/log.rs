@@ -1,6 +1,6 @@
 //! A log of decisions, checked and reduced to what the estimators need.
 
-use super::Round;
+use super::{Extras, Round, Tally};
 use crate::statistics::{check_finite, renumbered};
 use crate::{EvalError, Result};
 
@@ -23,6 +23,8 @@ pub struct Log {
     pub reward_model: Option<Vec<f64>>,
     /// Estimated importance weights for [`super::Estimator::BalancedIpw`], 0 or more.
     pub balanced_weight: Option<Vec<f64>>,
+    /// Weights of embeddings for [`super::Estimator::Mipw`], 0 or more, such as [`super::embedding::marginal_weights`].
+    pub marginal_weight: Option<Vec<f64>>,
     /// The cluster (product, user) of each round, numbered from 0; each round is its own without.
     pub cluster: Option<Vec<usize>>,
 }
@@ -38,6 +40,7 @@ pub struct Rounds {
     /// The reward model for the action taken and on average over the policy.
     pub(super) model: Option<Vec<[f64; 2]>>,
     pub(super) balanced: Option<Vec<f64>>,
+    pub(super) marginal: Option<Vec<f64>>,
     pub(super) cluster: Option<Vec<usize>>,
 }
 
@@ -63,6 +66,7 @@ impl Log {
             matched: Vec::with_capacity(n),
             model: None,
             balanced: self.balanced_weight.clone(),
+            marginal: self.marginal_weight.clone(),
             cluster: self.cluster.as_deref().map(|cluster| renumbered(cluster).0),
         };
         for (row, policy) in self.policy.chunks_exact(self.actions).enumerate() {
@@ -84,6 +88,9 @@ impl Log {
         }
         rounds.model = self.reward_model.as_ref().map(|model| self.expectations(model)).transpose()?;
         for (row, &weight) in self.balanced_weight.iter().flatten().enumerate() {
+            check_weight(weight, row)?;
+        }
+        for (row, &weight) in self.marginal_weight.iter().flatten().enumerate() {
             check_weight(weight, row)?;
         }
         Ok(rounds)
@@ -111,6 +118,7 @@ impl Log {
             ("policy", Some(self.policy.len()), cells),
             ("reward_model", optional(&self.reward_model), cells),
             ("balanced_weight", optional(&self.balanced_weight), n),
+            ("marginal_weight", optional(&self.marginal_weight), n),
             ("cluster", self.cluster.as_ref().map(Vec::len), n),
         ];
         for (what, got, want) in sizes {
@@ -123,30 +131,30 @@ impl Log {
 }
 
 impl Rounds {
-    /// Rounds whose weights were made elsewhere, such as [`super::embedding::marginal_weights`].
-    ///
-    /// # Errors
-    /// [`EvalError`] for columns of different lengths, values that are not finite, weights below 0, or fewer than two.
-    pub fn weighted(reward: Vec<f64>, weight: Vec<f64>, cluster: Option<Vec<usize>>) -> Result<Self> {
-        let n = reward.len();
-        for got in std::iter::once(weight.len()).chain(cluster.as_ref().map(Vec::len)) {
-            if got != n {
-                return Err(mismatch("weight or cluster", got, n));
-            }
-        }
-        if n < 2 {
-            return Err(EvalError::TooFew { what: "an off-policy estimate".into(), got: n, needed: 2 });
-        }
-        check_finite(&reward, "the reward")?;
-        weight.iter().enumerate().try_for_each(|(row, &w)| check_weight(w, row))?;
-        let cluster = cluster.map(|cluster| renumbered(&cluster).0);
-        Ok(Self { matched: vec![false; n], reward, weight, model: None, balanced: None, cluster })
-    }
-
     /// One of them.
     pub(super) fn round(&self, row: usize) -> Round {
-        let model = self.model.as_ref().map(|model| model[row]);
-        Round { reward: self.reward[row], weight: self.weight[row], matched: self.matched[row], model }
+        let of = |column: &Option<Vec<f64>>| column.as_ref().map(|column| column[row]);
+        Round {
+            reward: self.reward[row],
+            weight: self.weight[row],
+            matched: self.matched[row],
+            model: self.model.as_ref().map(|model| model[row]),
+            balanced: of(&self.balanced),
+            marginal: of(&self.marginal),
+        }
+    }
+
+    /// Their sums by cluster, from which come the report and comparisons.
+    pub fn tally(&self) -> Tally {
+        let extras = Extras {
+            model: self.model.is_some(),
+            balanced: self.balanced.is_some(),
+            marginal: self.marginal.is_some(),
+        };
+        let (cluster_of, _) = self.clusters();
+        let mut tally = Tally::new(extras);
+        (0..self.len()).for_each(|row| tally.add(cluster_of(row), &self.round(row)));
+        tally
     }
 
     /// Number of rounds.

@@ -5,24 +5,23 @@
 //! that is. Formulas follow the Open Bandit Pipeline (Saito et al. 2021), to which goldens hold them.
 
 pub mod bounds;
-mod difference;
+mod comparison;
+pub mod cross_fit;
 pub mod embedding;
 mod estimator;
+mod intervals;
 mod log;
 mod overlap;
-mod reduced;
 mod report;
 pub mod slate;
-mod stream;
+mod tally;
 pub mod tuning;
 mod value;
 mod weights;
 
-pub use difference::difference;
 pub use estimator::Estimator;
 pub use log::{Log, Rounds};
 pub use overlap::{Overlap, overlap};
-pub use reduced::Reduced;
-pub use report::{OpeReport, OpeRow, report};
-pub use stream::{Round, Tally};
+pub use report::{OpeReport, OpeRow};
+pub use tally::{Extras, Round, Tally};
 pub use value::{round_values, value};

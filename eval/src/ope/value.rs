@@ -9,7 +9,7 @@ use crate::{Bootstrap, Estimate, EvalError, Result, Sums};
 /// As [`value`].
 pub fn round_values(rounds: &Rounds, estimator: Estimator) -> Result<Vec<f64>> {
     estimator.validate(rounds)?;
-    let terms: Vec<_> = (0..rounds.len()).map(|row| estimator.terms(rounds, row)).collect();
+    let terms: Vec<_> = (0..rounds.len()).map(|row| estimator.terms(&rounds.round(row))).collect();
     let norm = terms.iter().map(|t| t.norm).sum::<f64>() / rounds.len() as f64;
     if norm <= 0.0 {
         return Err(no_support(rounds));
@@ -28,7 +28,7 @@ pub fn value(rounds: &Rounds, estimator: Estimator, bootstrap: &Bootstrap) -> Re
     let (cluster_of, clusters) = rounds.clusters();
     let mut sums = Sums::new(clusters, 4);
     for row in 0..rounds.len() {
-        let terms = estimator.terms(rounds, row);
+        let terms = estimator.terms(&rounds.round(row));
         for (k, value) in [1.0, terms.base, terms.part, terms.norm].into_iter().enumerate() {
             sums.add(cluster_of(row), k, value);
         }

@@ -6,12 +6,15 @@
 
 mod comparison;
 mod coverage;
+mod cross_fit;
 mod goldens;
 mod ope;
 mod ope_goldens;
+mod ope_tally;
 mod pairs;
 mod ranking;
 mod scores;
+mod slates;
 mod support;
 mod tests_and_power;
 mod watching;

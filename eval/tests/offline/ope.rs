@@ -2,11 +2,11 @@
 
 use crate::support::{assert_nominal, chance, covers, rng, uniform};
 use adeval_eval::Bootstrap;
-use adeval_eval::ope::bounds::{Bound, Range};
+use adeval_eval::ope::bounds::{Bound, Limits, Range};
 use adeval_eval::ope::embedding::{Embedded, marginal_weights};
 use adeval_eval::ope::slate::{Norm, Slates};
 use adeval_eval::ope::tuning::{Family, Rule, choose};
-use adeval_eval::ope::{Estimator, Log, OpeReport, overlap, report, round_values, value};
+use adeval_eval::ope::{Estimator, Log, OpeReport, overlap, round_values, value};
 
 const CTR: [f64; 3] = [0.1, 0.3, 0.6];
 const LOGGING: [f64; 3] = [0.6, 0.3, 0.1];
@@ -138,6 +138,7 @@ fn logs_that_cannot_be_are_named() {
     assert!(with(&|l| l.reward[1] = f64::INFINITY).contains("inf"));
     assert!(with(&|l| l.reward_model.as_mut().unwrap()[0] = f64::NAN).contains("prediction"));
     assert!(with(&|l| l.balanced_weight = Some(vec![-1.0; 15])).contains("weight"));
+    assert!(with(&|l| l.marginal_weight = Some(vec![1.0; 3])).contains("marginal_weight has size 3"));
     assert!(with(&|l| l.cluster = Some(vec![0])).contains("cluster has size 1, but 15"));
     assert!(with(&|l| l.reward.truncate(3)).contains("reward has size 3"));
     assert!(Log { actions: 3, ..Log::default() }.rounds().unwrap_err().to_string().contains("at least 2"));
@@ -151,6 +152,7 @@ fn estimators_that_cannot_be_are_named() {
     let refused = |estimator| value(&rounds, estimator, &Bootstrap::default()).unwrap_err().to_string();
     assert!(refused(Estimator::Sndr).contains("reward model"));
     assert!(refused(Estimator::BalancedIpw { clip: 1.0 }).contains("estimated importance weights"));
+    assert!(refused(Estimator::Mipw).contains("weights of embeddings"));
     assert!(refused(Estimator::Ipw { clip: f64::NAN }).contains("clip"));
     assert!(refused(Estimator::SgIpw { lambda: 1.5 }).contains("[0, 1]"));
     assert!(refused(Estimator::Replay).contains("logged actions that the policy would take"));
@@ -167,7 +169,13 @@ fn estimators_that_cannot_be_are_named() {
 
 #[test]
 fn slates_and_embeddings_that_cannot_be_are_named() {
-    let good = Slates { positions: 2, reward: vec![1.0; 6], logging: vec![0.5; 6], policy: vec![0.2; 6] };
+    let good = Slates {
+        positions: 2,
+        reward: vec![1.0; 6],
+        logging: vec![0.5; 6],
+        policy: vec![0.2; 6],
+        cluster: None,
+    };
     assert_eq!(good.value(Norm::Overall, &Bootstrap::default()).unwrap().value, 2.0);
     let with = |change: &dyn Fn(&mut Slates)| {
         let mut slates = good.clone();
@@ -194,7 +202,8 @@ fn slates_and_embeddings_that_cannot_be_are_named() {
 #[test]
 fn a_report_holds_every_estimator_that_the_log_allows() {
     let bootstrap = Bootstrap { seed: 2, resamples: 200, level: 0.95 };
-    let full = report(&log(2, 300).rounds().unwrap(), &bootstrap).unwrap();
+    let report = |log: Log| log.rounds().unwrap().tally().report(&bootstrap, &Limits::default()).unwrap();
+    let full = report(log(2, 300));
     // IPW, SNIPW, DM, DR, SNDR, and six families whose hyper-parameter SLOPE chose.
     assert_eq!((full.estimates.len(), full.estimates.iter().filter(|e| e.tuned).count()), (11, 6));
     assert!((full.logged.value - 0.21).abs() < 0.05, "0.6 x 0.1 + 0.3 x 0.3 + 0.1 x 0.6: {full:?}");
@@ -205,5 +214,5 @@ fn a_report_holds_every_estimator_that_the_log_allows() {
     assert_eq!(back.estimates[0].estimator, Estimator::Ipw { clip: f64::INFINITY });
     let mut bare = log(2, 300);
     bare.reward_model = None;
-    assert_eq!(report(&bare.rounds().unwrap(), &bootstrap).unwrap().estimates.len(), 4);
+    assert_eq!(report(bare).estimates.len(), 4);
 }

@@ -3,7 +3,7 @@
 use adeval_eval::Bootstrap;
 use adeval_eval::ope::bounds::{Bound, Range};
 use adeval_eval::ope::embedding::{Embedded, marginal_weights};
-use adeval_eval::ope::slate::{Cascade, Norm, Slates};
+use adeval_eval::ope::slate::{ActionModel, Norm, Slates};
 use adeval_eval::ope::tuning::{Family, Rule, choose};
 use adeval_eval::ope::{Estimator, Log, Rounds, round_values, value};
 use serde::Deserialize;
@@ -66,6 +66,7 @@ struct Bounds {
 #[derive(Deserialize)]
 struct EmbeddedCase {
     actions: usize,
+    action: Vec<usize>,
     reward: Vec<f64>,
     embedding: Vec<Vec<usize>>,
     behavior: Vec<f64>,
@@ -116,7 +117,7 @@ impl Stored {
             policy: expand(&|by| &by.policy, &self.policy),
             reward_model: Some(expand(&|by| &by.q_hat, &self.q_hat)),
             balanced_weight: Some(self.weights.clone()),
-            cluster: None,
+            ..Log::default()
         };
         log.rounds().unwrap()
     }
@@ -234,10 +235,19 @@ fn marginal_weights_agree_with_obp() {
         given_action: &tables,
     })
     .unwrap();
-    let rounds = Rounds::weighted(case.reward, weights, None).unwrap();
+    let cell = |(row, action): (usize, &usize)| case.behavior[row * case.actions + action];
+    let log = Log {
+        actions: case.actions,
+        propensity: case.action.iter().enumerate().map(cell).collect(),
+        action: case.action,
+        reward: case.reward,
+        policy: case.policy,
+        marginal_weight: Some(weights),
+        ..Log::default()
+    };
+    let rounds = log.rounds().unwrap();
     let mut worst = BTreeMap::new();
-    for (name, estimator) in [("mipw", Estimator::Ipw { clip: f64::INFINITY }), ("snmipw", Estimator::Snipw)]
-    {
+    for (name, estimator) in [("mipw", Estimator::Mipw), ("snmipw", Estimator::Snmipw)] {
         note(&mut worst, name, value(&rounds, estimator, &FEW).unwrap().value, case.estimates[name]);
     }
     println!("marginalised, largest error: {worst:?}");
@@ -251,6 +261,7 @@ fn slate_estimators_agree_with_obp() {
         reward: case.reward.clone(),
         logging: logging.to_vec(),
         policy: policy.to_vec(),
+        cluster: None,
     };
     let whole = of(&case.pscore, &case.evaluation_policy_pscore);
     let item = of(&case.pscore_item_position, &case.evaluation_policy_pscore_item_position);
@@ -266,13 +277,13 @@ fn slate_estimators_agree_with_obp() {
     ] {
         note(&mut worst, name, slates.value(norm, &FEW).unwrap().value, case.estimates[name]);
     }
-    let model = Cascade {
+    let model = ActionModel {
         actions: case.actions,
         action: case.action.clone(),
         reward_to_go: case.q_hat.clone(),
         policy: case.evaluation_policy_action_dist.clone(),
     };
-    let got = cascade.cascade_dr(&model, &FEW).unwrap().value;
+    let got = cascade.cascade_dr(&model.cascade().unwrap(), &FEW).unwrap().value;
     note(&mut worst, "cascade_dr", got, case.estimates["cascade_dr"]);
     println!("slates, largest error: {worst:?}");
 }

@@ -8,6 +8,7 @@ mod ope;
 mod pairs;
 mod ranking;
 mod set;
+mod slates;
 pub(super) mod source;
 pub(super) mod text;
 
@@ -18,6 +19,7 @@ pub use fid::FidResult;
 pub use ope::OpeResult;
 pub use pairs::PairsResult;
 pub use ranking::RankingResult;
+pub use slates::SlatesResult;
 
 use super::Session;
 use super::exit::{Finish, Stop};
@@ -36,6 +38,8 @@ pub enum EvalCommand {
     Pairs(pairs::PairsArgs),
     /// What would another policy have earned? Off-policy value from a log with propensities, and which policy to ship.
     Ope(ope::OpeArgs),
+    /// What would another policy have earned with slates, several positions shown at once? From a log with propensities.
+    Slates(slates::SlatesArgs),
     /// Which entries win, how strongly, and do judges agree? From a file of judgements about pairs.
     Compare(compare::CompareArgs),
     /// Which creative of a product should be shown? Scores of models and bandits on clicks and impressions.
@@ -49,6 +53,7 @@ pub fn run(command: &EvalCommand, session: Session) -> Result<Finish, Stop> {
         EvalCommand::Features(args) => features::run(args, session),
         EvalCommand::Pairs(args) => pairs::run(args, session),
         EvalCommand::Ope(args) => ope::run(args, session),
+        EvalCommand::Slates(args) => slates::run(args, session),
         EvalCommand::Compare(args) => compare::run(args, session),
         EvalCommand::Ranking(args) => ranking::run(args, session),
     }

@@ -3,6 +3,7 @@
 use super::data::{CheckedFile, ImportResult, SplitManifest};
 use super::eval::{
     CompareResult, ConsistencyResult, FeaturesResult, FidResult, OpeResult, PairsResult, RankingResult,
+    SlatesResult,
 };
 use super::exit::{Finish, Stop};
 use super::output;
@@ -52,6 +53,8 @@ enum Document {
     EvalPairs,
     /// What `adeval eval ope --json` prints.
     EvalOpe,
+    /// What `adeval eval slates --json` prints.
+    EvalSlates,
     /// What `adeval eval ranking --json` prints.
     EvalRanking,
     /// What `adeval eval compare --json` prints.
@@ -120,6 +123,7 @@ fn schema(of: Document) -> serde_json::Value {
         Document::CheckConfig => schema_for!(CheckConfig).to_value(),
         Document::EvalPairs => schema_for!(PairsResult).to_value(),
         Document::EvalOpe => schema_for!(OpeResult).to_value(),
+        Document::EvalSlates => schema_for!(SlatesResult).to_value(),
         Document::EvalRanking => schema_for!(RankingResult).to_value(),
         Document::DataImport => schema_for!(ImportResult).to_value(),
         Document::DataCheck => schema_for!(CheckedFile).to_value(),

@@ -1,12 +1,13 @@
 //! A bandit log: what was shown, with which chance, and what it earned.
 
+use super::cross_fit::CrossFit;
 use super::error::{Problem, Reason};
 use super::layout::{Column, Layout, Shape};
-use super::names::Names;
 use super::policies::Policies;
 use super::read::{Row, Table};
 use super::seen::Seen;
-use adeval_eval::ope::{Round, Tally};
+use super::units::{Unit, Units};
+use adeval_eval::ope::{Extras, Round, Tally};
 use std::borrow::Cow;
 
 const PRODUCT: usize = 0;
@@ -35,34 +36,14 @@ pub(super) const SHAPE: Shape = Shape {
     families: &[],
 };
 
-/// What is resampled together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Rounds with the same value of column `cluster`.
-    Cluster,
-    /// Rounds of one product.
-    Product,
-    /// Each round on its own, since the log has one product.
-    Round,
-}
-
-/// The most units that are resampled each on its own. Further ones go into the groups of the first, one after the other: a
-/// group of clusters is a cluster, and intervals need no more of them.
-const GROUPS: usize = 1 << 16;
-
 /// The rounds of a log, summed for the policies of a file in memory that does not grow with the log.
 #[derive(Debug)]
 pub struct Decisions<'a> {
     policies: &'a Policies,
+    fit: Option<&'a CrossFit>,
     tallies: Vec<Tally>,
     unlisted: Vec<u64>,
-    rounds: u64,
-    /// By product of the policies: its place among the log's products.
-    places: Vec<Option<u32>>,
-    products: u32,
-    clusters: Names,
-    more_clusters: bool,
+    units: Units,
     ids: Seen,
     clicks: bool,
     named: bool,
@@ -70,17 +51,19 @@ pub struct Decisions<'a> {
 }
 
 impl<'a> Decisions<'a> {
-    /// No rounds yet.
-    pub fn new(policies: &'a Policies) -> Self {
+    /// No rounds yet. Predictions are those of the policies' file, or of a regression that was fitted on other folds.
+    pub fn new(policies: &'a Policies, fit: Option<&'a CrossFit>) -> Self {
+        let extras = Extras {
+            model: policies.modelled() || fit.is_some(),
+            balanced: policies.balanced(),
+            marginal: policies.embedded() && policies.logging().is_some(),
+        };
         Self {
             policies,
-            tallies: vec![Tally::new(policies.modelled()); policies.names.len()],
+            fit,
+            tallies: vec![Tally::new(extras); policies.names.len()],
             unlisted: vec![0; policies.names.len()],
-            rounds: 0,
-            places: vec![None; policies.products.len()],
-            products: 0,
-            clusters: Names::default(),
-            more_clusters: false,
+            units: Units::new(&policies.products),
             ids: Seen::default(),
             clicks: false,
             named: false,
@@ -88,23 +71,24 @@ impl<'a> Decisions<'a> {
         }
     }
 
+    /// After the last row.
+    pub fn settle(&mut self) {
+        self.units.settle(&mut self.tallies);
+    }
+
     /// What is resampled together, and how many of it there are.
     pub fn unit(&self) -> (Unit, usize) {
-        let units = self.tallies.first().map_or(0, Tally::clusters);
-        match (self.clustered, self.products) {
-            (true, _) => (Unit::Cluster, units),
-            (false, 0 | 1) => (Unit::Round, units),
-            (false, _) => (Unit::Product, units),
-        }
+        (self.units.unit(), self.tallies.first().map_or(0, Tally::clusters))
     }
 
     /// Whether several products, clusters or rounds went into one group.
     pub fn grouped(&self) -> bool {
-        match self.unit().0 {
-            Unit::Cluster => self.more_clusters,
-            Unit::Product => self.products as usize > GROUPS,
-            Unit::Round => self.rounds > GROUPS as u64,
-        }
+        self.units.grouped()
+    }
+
+    /// Whether rewards are clicks.
+    pub fn clicks(&self) -> bool {
+        self.clicks
     }
 
     /// Rounds that showed a creative which a policy does not list.
@@ -121,46 +105,6 @@ impl<'a> Decisions<'a> {
     pub fn tally(&self, policy: u32) -> &Tally {
         &self.tallies[policy as usize]
     }
-
-    /// The group that a round is resampled with.
-    fn group(&mut self, product: u32, cluster: Option<&str>) -> usize {
-        if let Some(cluster) = cluster {
-            return self.cluster(cluster);
-        }
-        let place = match self.places[product as usize] {
-            Some(place) => place,
-            None => {
-                // Until now there was one product, whose rounds were resampled each on its own.
-                if self.products == 1 {
-                    self.tallies.iter_mut().for_each(Tally::merge_clusters);
-                }
-                let place = self.products;
-                self.places[product as usize] = Some(place);
-                self.products += 1;
-                place
-            }
-        };
-        let at = if self.products < 2 { self.rounds as usize } else { place as usize };
-        at % GROUPS
-    }
-
-    fn cluster(&mut self, name: &str) -> usize {
-        if let Some(known) = self.clusters.find(name) {
-            return known as usize;
-        }
-        if self.clusters.len() < GROUPS {
-            return self.clusters.number(name) as usize;
-        }
-        self.more_clusters = true;
-        (fnv(name) % GROUPS as u64) as usize
-    }
-}
-
-/// FNV-1a with a mixing of its bits at the end: the same on every machine, and quick for short names.
-fn fnv(text: &str) -> u64 {
-    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, mix);
-    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24
 }
 
 impl Table for Decisions<'_> {
@@ -175,38 +119,77 @@ impl Table for Decisions<'_> {
 
     fn row(&mut self, row: &Row<'_>) -> Result<(), Problem> {
         let decision = Decision::of(row, self.clicks, self.named, self.clustered)?;
-        let product = &decision.product;
-        let Some(number) = self.policies.products.find(product).filter(|p| self.policies.cover(*p)) else {
-            let message = format!(
-                "product {product:?} is not in the policy file (for every policy); add its creatives there"
-            );
-            return Err(row.at(PRODUCT, Problem::new(Reason::UnknownProduct, message)));
-        };
+        let product = product(row, &decision, self.policies)?;
+        let creative = self.policies.creatives.find(&decision.creative);
+        self.check_propensity(row, &decision, product, creative)?;
         if let Some(id) = &decision.id
             && !self.ids.is_new(&[id])
         {
             return Err(repeated(row, id));
         }
-        let group = self.group(number, decision.cluster.as_deref());
-        let creative = self.policies.creatives.find(&decision.creative);
-        for (policy, tally) in self.tallies.iter_mut().enumerate() {
-            let answer = creative.and_then(|c| self.policies.answer(policy as u32, number, c));
-            self.unlisted[policy] += u64::from(answer.is_none());
+        let fold = self.fit.map(|fit| (fit, fit.fold(&decision)));
+        let (cluster, id) = (decision.cluster.as_deref(), decision.id.as_deref());
+        let group = self.units.group(product, cluster, id, &mut self.tallies);
+        for (number, tally) in self.tallies.iter_mut().enumerate() {
+            let policy = number as u32;
+            let answer = creative.and_then(|c| self.policies.answer(policy, product, c));
+            self.unlisted[number] += u64::from(answer.is_none());
             let probability = answer.map_or(0.0, |a| a.probability);
-            tally.add(
-                group,
-                Round {
-                    reward: decision.reward,
-                    weight: probability / decision.propensity,
-                    matched: probability == 1.0,
-                    model: answer.and_then(|a| a.predicted),
+            let round = Round {
+                reward: decision.reward,
+                weight: probability / decision.propensity,
+                matched: probability == 1.0,
+                model: match fold {
+                    Some((fit, fold)) => fit.predict(fold, policy, product, creative),
+                    None => answer.and_then(|a| a.predicted),
                 },
-            );
+                balanced: answer.and_then(|a| a.balanced),
+                marginal: creative.and_then(|c| self.policies.marginal(policy, product, c)),
+            };
+            tally.add(group, &round);
         }
-        self.rounds += 1;
         Ok(())
     }
 }
+
+impl Decisions<'_> {
+    /// Where the policy that made the log is known, propensities are its probabilities.
+    fn check_propensity(
+        &self,
+        row: &Row<'_>,
+        decision: &Decision<'_>,
+        product: u32,
+        creative: Option<u32>,
+    ) -> Result<(), Problem> {
+        let Some(logging) = self.policies.logging() else { return Ok(()) };
+        let answer = creative.and_then(|c| self.policies.answer(logging, product, c));
+        let probability = answer.map_or(0.0, |a| a.probability);
+        if (probability - decision.propensity).abs() <= LIKE * decision.propensity {
+            return Ok(());
+        }
+        let message = format!(
+            "the propensity is {}, but policy {:?} of --logging shows {:?} with {probability}; without --logging the log's counts",
+            decision.propensity,
+            self.policies.names.name(logging),
+            decision.creative
+        );
+        Err(row.at(PROPENSITY, Problem::new(Reason::Contradiction, message)))
+    }
+}
+
+/// The number of a row's product.
+pub(super) fn product(row: &Row<'_>, decision: &Decision<'_>, policies: &Policies) -> Result<u32, Problem> {
+    let product = &decision.product;
+    policies.products.find(product).filter(|p| policies.cover(*p)).ok_or_else(|| {
+        let message = format!(
+            "product {product:?} is not in the policy file (for every policy); add its creatives there"
+        );
+        row.at(PRODUCT, Problem::new(Reason::UnknownProduct, message))
+    })
+}
+
+/// How far a propensity may be from the logging policy's probability, as a share: logs are rounded.
+const LIKE: f64 = 1e-3;
 
 /// A row of the log.
 pub(super) struct Decision<'a> {
@@ -225,7 +208,7 @@ impl<'a> Decision<'a> {
             product: row.name(PRODUCT)?,
             creative: row.name(CREATIVE)?,
             propensity: propensity(row, PROPENSITY)?,
-            reward: if clicks { row.zero_or_one(CLICKED)? } else { reward(row)? },
+            reward: if clicks { row.zero_or_one(CLICKED)? } else { reward(row, REWARD)? },
             cluster: if clustered { Some(row.name(CLUSTER)?) } else { None },
             id: if named { Some(row.name(ID)?) } else { None },
         })
@@ -237,19 +220,26 @@ const SMALLEST: f64 = 1e-15;
 /// The largest reward, either way.
 const LARGEST: f64 = 1e100;
 
-fn reward(row: &Row<'_>) -> Result<f64, Problem> {
-    let reward = row.number(REWARD)?;
+/// What was earned.
+pub(super) fn reward(row: &Row<'_>, column: usize) -> Result<f64, Problem> {
+    let reward = row.number(column)?;
     if reward.abs() <= LARGEST {
         return Ok(reward);
     }
     let message =
         format!("{reward} is no reward that can be added up; it must lie in [-{LARGEST:e}, {LARGEST:e}]");
-    Err(row.at(REWARD, Problem::new(Reason::OutOfRange, message)))
+    Err(row.at(column, Problem::new(Reason::OutOfRange, message)))
 }
 
 /// Whether a file has clicks rather than rewards, ids, clusters.
 pub(super) fn columns(layout: &Layout) -> Result<[bool; 3], String> {
-    match (layout.has(CLICKED), layout.has(REWARD)) {
+    let clicks = rewarded(layout.has(CLICKED), layout.has(REWARD))?;
+    Ok([clicks, layout.has(ID), layout.has(CLUSTER)])
+}
+
+/// Whether a file has clicks, which it must have if it has no rewards.
+pub(super) fn rewarded(clicks: bool, rewards: bool) -> Result<bool, String> {
+    match (clicks, rewards) {
         (true, true) => {
             Err("there are both \"clicked\" and \"reward\"; which one counts? Pass the other with --ignore"
                 .into())
@@ -257,7 +247,7 @@ pub(super) fn columns(layout: &Layout) -> Result<[bool; 3], String> {
         (false, false) => {
             Err("column \"clicked\" (0 or 1) is missing, and there is no \"reward\" (any number)".into())
         }
-        (clicks, _) => Ok([clicks, layout.has(ID), layout.has(CLUSTER)]),
+        (clicks, _) => Ok(clicks),
     }
 }
 

@@ -6,8 +6,10 @@
 
 mod cell;
 mod check;
+mod cross_fit;
 mod csv;
 mod decisions;
+mod embeddings;
 mod error;
 mod feed;
 pub mod import;
@@ -22,13 +24,16 @@ mod policies;
 mod read;
 mod report;
 mod seen;
+mod slates;
 pub mod split;
 mod totals;
+mod units;
 mod write;
 
 pub use cell::Cell;
 pub use check::{Checked, Inventory, TableKind, mend};
-pub use decisions::{Decisions, Unit};
+pub use cross_fit::{CrossFit, Fitting, FoldUnit};
+pub use decisions::Decisions;
 pub use error::{Place, Problem, Reason, RecordError};
 pub use judgements::Judgements;
 pub use layout::{Column, Layout, Shape};
@@ -38,5 +43,7 @@ pub use pairs::{Judge, JudgedPairs};
 pub use policies::{Answer, Policies};
 pub use read::{Header, ReadOptions, Row, Table, examine, header, read};
 pub use report::{LeftOut, RowReport};
+pub use slates::SlateRows;
 pub use totals::CreativeTotals;
+pub use units::Unit;
 pub use write::{Field, Kind, Writer};

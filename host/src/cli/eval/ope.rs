@@ -1,24 +1,33 @@
 //! `adeval eval ope`: what other policies would have earned, and which to ship.
 
+mod notes;
+mod page;
+mod result;
+
+pub use result::OpeResult;
+
+use super::super::Session;
 use super::super::exit::{Finish, Stop};
-use super::super::{Session, output};
 use super::source::{self, IntervalArgs, SourceArgs};
-use super::text;
-use crate::records::{Decisions, Policies, RecordError, RowReport, Unit};
-use adeval_eval::ope::{Estimator, OpeReport, Tally};
-use adeval_eval::{Bootstrap, Estimate};
-use serde::{Deserialize, Serialize};
+use crate::records::{CrossFit, Decisions, Fitting, Policies, RecordError};
+use adeval_eval::Bootstrap;
+use adeval_eval::ope::bounds::{Limits, Range};
+use adeval_eval::ope::{Estimator, Tally};
+use result::{Comparison, CrossFitted, PolicyResult, Verdict};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Columns of the log: product, creative (what was shown), propensity (its chance to be), clicked (0 or 1)
 or reward; id, cluster (what to resample together, otherwise products) if there are any.
 Columns of policies: product, creative, and probability, or score for a policy that shows the best;
-policy names several in one file; predicted is a reward model's expected reward. docs/logs.md has more.
+policy names several in one file; predicted is a reward model's expected reward; balanced_weight (for
+Balanced IPW) and embedding (for MIPW, with --logging). docs/logs.md has more.
 
 Examples:
   adeval eval ope fixtures/logs/decisions.csv --policy fixtures/logs/policies.csv
   adeval eval ope log.parquet --policy scores.csv --epsilon 0.05   # the best score, 5% any creative
+  adeval eval ope log.csv --policy ab.csv --cross-fit 5            # DM and DR without a reward model
+  adeval eval ope log.csv --policy ab.csv --interval hoeffding --largest-weight 20
   adeval eval ope log.jsonl.gz --policy ab.csv --json | jq '.comparisons[] | [.policy, .verdict]'";
 
 #[derive(clap::Args)]
@@ -32,73 +41,47 @@ pub struct OpeArgs {
     /// Policies given by scores show the best-scored creative, but any with this chance.
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     epsilon: f64,
+    /// The policy of the file that made the log: propensities are held to it, and MIPW becomes possible.
+    #[arg(long, value_name = "NAME")]
+    logging: Option<String>,
+    /// Fit the reward model of DM and DR on the log itself, each round predicted from the other of so many folds, 2 to 100.
+    #[arg(long, value_name = "FOLDS")]
+    cross_fit: Option<usize>,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
     intervals: IntervalArgs,
+    /// Which interval the tables show; JSON has all of them.
+    #[arg(long, value_enum, default_value_t = Interval::Bca, help_heading = "Intervals")]
+    interval: Interval,
+    /// Smallest and largest reward that can be, for Hoeffding and Bernstein [default: 0,1 where the log has clicks].
+    #[arg(long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true, help_heading = "Intervals")]
+    reward_range: Option<Range>,
+    /// Largest importance weight that can be, for the same [default: the largest that occurred].
+    #[arg(long, value_name = "W", help_heading = "Intervals")]
+    largest_weight: Option<f64>,
 }
 
-/// What `adeval eval ope --json` prints.
-#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct OpeResult {
-    /// What became of the log's rows.
-    pub rows: RowReport,
-    /// What became of the policy file's rows.
-    pub policy_rows: RowReport,
-    /// Confidence level of intervals.
-    pub level: f64,
-    /// Bootstrap resamples.
-    pub resamples: u32,
-    /// Seed.
-    pub seed: u64,
-    /// What was resampled together.
-    pub unit: Unit,
-    /// How many of it.
-    pub units: usize,
-    /// Each policy's value.
-    pub policies: Vec<PolicyResult>,
-    /// Policies against the log, and against each other.
-    pub comparisons: Vec<Comparison>,
-    /// What to mind.
-    pub notes: Vec<String>,
+/// Ways to an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Interval {
+    /// BCa bootstrap over clusters.
+    Bca,
+    /// Student's t over clusters.
+    StudentT,
+    /// Empirical Bernstein bound, for any number of rounds.
+    Bernstein,
+    /// Hoeffding's bound, for any number of rounds.
+    Hoeffding,
 }
 
-/// A policy's overlap with the log and its value by every estimator.
-#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct PolicyResult {
-    /// Its name.
-    pub policy: String,
-    /// Rounds that showed a creative which it does not list, and so never shows.
-    pub unlisted: u64,
-    /// What the log says about it.
-    pub report: OpeReport,
-}
-
-/// One policy against another on the same rounds.
-#[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Comparison {
-    /// The policy.
-    pub policy: String,
-    /// The other one, or absent for the logging policy.
-    pub against: Option<String>,
-    /// By which estimator.
-    pub estimator: Estimator,
-    /// Its value minus the other's. All comparisons hold together at the level (Bonferroni).
-    pub difference: Estimate,
-    /// What follows.
-    pub verdict: Verdict,
-}
-
-/// What an interval of a difference says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The policy earns more.
-    Higher,
-    /// It earns less.
-    Lower,
-    /// The log cannot tell.
-    Undecided,
+/// `0,1`.
+fn range(text: &str) -> Result<Range, String> {
+    let ends = text.split_once(',').and_then(|(low, high)| {
+        let [low, high] = [low, high].map(|end| end.trim().parse::<f64>().ok());
+        Some(Range { low: low?, high: high? })
+    });
+    ends.ok_or_else(|| "write two numbers with a comma between, as in 0,1".into())
 }
 
 /// A policy at work: its name and what its rounds add up to.
@@ -110,47 +93,26 @@ struct Entrant<'a> {
 
 pub fn run(args: &OpeArgs, session: Session) -> Result<Finish, Stop> {
     let bootstrap = args.intervals.bootstrap()?;
-    if !(0.0..=1.0).contains(&args.epsilon) {
-        return Err(Stop::new(format!("--epsilon is {}; it must lie in [0, 1]", args.epsilon)));
-    }
+    args.check()?;
     let mut policies = Policies::default();
     let policy_rows = args.source.read(&args.policy, false, &mut policies, session)?;
     let file = args.policy.display().to_string();
-    policies.complete(args.epsilon).map_err(|message| RecordError::Together { file, message })?;
-    let mut log = Decisions::new(&policies);
+    let together = |message| RecordError::Together { file, message };
+    policies.complete(args.epsilon, args.logging.as_deref()).map_err(together)?;
+    let fit = args.cross_fit.map(|folds| args.fit(folds, &policies, session)).transpose()?;
+    let mut log = Decisions::new(&policies, fit.as_ref());
     let rows = args.source.read(&args.log, true, &mut log, session)?;
-    let mut entrants = Vec::new();
-    for number in 0..policies.names.len() as u32 {
-        let name = match policies.names.name(number) {
-            "" => "policy".to_owned(),
-            name => name.to_owned(),
-        };
-        entrants.push(Entrant { number, name, tally: log.tally(number) });
-    }
+    log.settle();
+    let limits = args.limits(log.clicks());
+    let entrants = entrants(&policies, &log)?;
     let found = entrants.iter().map(|Entrant { number, name, tally }| {
         let (policy, unlisted) = (name.clone(), log.unlisted(*number));
-        Ok(PolicyResult { policy, unlisted, report: tally.report(&bootstrap)? })
+        Ok(PolicyResult { policy, unlisted, report: tally.report(&bootstrap, &limits)? })
     });
     let found = found.collect::<Result<Vec<_>, Stop>>()?;
     let comparisons = compare(&entrants, &bootstrap)?;
+    let notes = notes::notes(&found, &policies, &log, fit.as_ref(), &limits, args.interval);
     let (unit, units) = log.unit();
-    let mut notes = notes(&found, &policies, unit, units);
-    if log.grouped() {
-        let many = match unit {
-            Unit::Cluster => "clusters",
-            Unit::Product => "products",
-            Unit::Round => "rounds",
-        };
-        notes.push(format!(
-            "there are more {many} than are resampled each on its own: they are resampled in {units} groups"
-        ));
-    }
-    if log.unchecked() > 0 {
-        notes.push(format!(
-            "{} ids came after 14.7 million others, and were not checked against each other for repetition",
-            log.unchecked()
-        ));
-    }
     let result = OpeResult {
         rows,
         policy_rows,
@@ -159,12 +121,64 @@ pub fn run(args: &OpeArgs, session: Session) -> Result<Finish, Stop> {
         seed: bootstrap.seed,
         unit,
         units,
+        cross_fit: fit.map(|fit| CrossFitted { folds: fit.folds(), by: fit.by() }),
         policies: found,
         comparisons,
         notes,
     };
-    source::show(&result, page, session)?;
+    source::show(&result, |result| page::page(result, args.interval), session)?;
     Ok(source::finish([&result.rows, &result.policy_rows]))
+}
+
+impl OpeArgs {
+    fn check(&self) -> Result<(), Stop> {
+        if !(0.0..=1.0).contains(&self.epsilon) {
+            return Err(Stop::new(format!("--epsilon is {}; it must lie in [0, 1]", self.epsilon)));
+        }
+        if let Some(folds) = self.cross_fit.filter(|folds| !(2..=100).contains(folds)) {
+            return Err(Stop::new(format!("--cross-fit is {folds}; it must be 2 to 100")));
+        }
+        if let Some(weight) = self.largest_weight.filter(|w| !(*w > 0.0 && w.is_finite())) {
+            return Err(Stop::new(format!("--largest-weight is {weight}; it must be above 0 and finite")));
+        }
+        Ok(())
+    }
+
+    /// Reads the log for the first time, to fit the regression of each fold.
+    fn fit(&self, folds: usize, policies: &Policies, session: Session) -> Result<CrossFit, Stop> {
+        if policies.modelled() {
+            let message =
+                "the policies have predictions (column \"predicted\"), and --cross-fit would fit others";
+            return Err(Stop::new(message).help("take the column out of the file, or leave --cross-fit out"));
+        }
+        let mut fitting = Fitting::new(policies, folds);
+        self.source.peek(&self.log, &mut fitting, session)?;
+        Ok(fitting.finish()?)
+    }
+
+    fn limits(&self, clicks: bool) -> Limits {
+        let click = clicks.then_some(Range { low: 0.0, high: 1.0 });
+        Limits { reward: self.reward_range.or(click), weight: self.largest_weight }
+    }
+}
+
+/// The policies to evaluate: all but the one that made the log.
+fn entrants<'a>(policies: &Policies, log: &'a Decisions<'_>) -> Result<Vec<Entrant<'a>>, Stop> {
+    let numbers = (0..policies.names.len() as u32).filter(|number| Some(*number) != policies.logging());
+    let entrants = numbers.map(|number| {
+        let name = match policies.names.name(number) {
+            "" => "policy".to_owned(),
+            name => name.to_owned(),
+        };
+        Entrant { number, name, tally: log.tally(number) }
+    });
+    let entrants: Vec<_> = entrants.collect();
+    if entrants.is_empty() {
+        return Err(Stop::new(
+            "the policy file holds the logging policy only; what is to be compared with the log?",
+        ));
+    }
+    Ok(entrants)
 }
 
 /// Every policy against the log, then later ones against earlier ones, at a level that holds for all together.
@@ -182,119 +196,8 @@ fn compare(entrants: &[Entrant<'_>], bootstrap: &Bootstrap) -> Result<Vec<Compar
             against: b.map(|b| b.name.clone()),
             // The logging policy's mean needs no model.
             estimator: Estimator::Snipw,
-            verdict: verdict(&difference),
+            verdict: Verdict::of(&difference),
             difference,
         })
         .collect())
-}
-
-fn verdict(difference: &Estimate) -> Verdict {
-    match (difference.low, difference.high) {
-        (Some(low), _) if low > 0.0 => Verdict::Higher,
-        (_, Some(high)) if high < 0.0 => Verdict::Lower,
-        _ => Verdict::Undecided,
-    }
-}
-
-/// Shares of effective rounds, and of one round in the sum of weights, from which on a warning is due.
-const FEW: f64 = 0.01;
-const HEAVY: f64 = 0.05;
-
-fn notes(found: &[PolicyResult], policies: &Policies, unit: Unit, units: usize) -> Vec<String> {
-    let mut notes = Vec::new();
-    for PolicyResult { policy, unlisted, report } in found {
-        let overlap = &report.overlap;
-        if overlap.effective_sample_size < 100.0 || overlap.effective_share < FEW {
-            notes.push(format!(
-                "{policy}: few effective samples, {:.0} of {} rounds; the log says little about it",
-                overlap.effective_sample_size, overlap.rounds
-            ));
-        }
-        if overlap.suspicious {
-            notes.push(format!(
-                "{policy}: the mean weight is {}, and 1 is outside: propensities are wrong, or it shows what the log never could",
-                text::number(&overlap.mean_weight)
-            ));
-        }
-        if overlap.largest_share > HEAVY {
-            notes.push(format!(
-                "{policy}: one round carries {:.1}% of all weight",
-                100.0 * overlap.largest_share
-            ));
-        }
-        if *unlisted > 0 {
-            notes.push(format!("{policy}: {unlisted} rounds showed a creative that it does not list, and count as never shown by it"));
-        }
-    }
-    if policies.modelled() {
-        let partial = found.iter().any(|f| !f.report.estimates.iter().any(|row| row.estimator.needs_model()));
-        notes.push(
-            "predictions must come from a model that did not see these rounds, or DM and DR flatter it"
-                .into(),
-        );
-        if partial {
-            notes.push("some creatives that were shown have no prediction: DM and DR are left out for those policies".into());
-        }
-    }
-    let single = policies.without_choice();
-    if single > 0 {
-        notes.push(format!("{single} products have one creative only: nothing to choose there"));
-    }
-    match unit {
-        Unit::Round => notes.push("the log has one product: rounds are resampled each on its own; give a column \"cluster\" for users".into()),
-        _ if units < 30 => notes.push(format!("{units} clusters are few: intervals are rough below some 30")),
-        _ => {}
-    }
-    notes
-}
-
-fn page(result: &OpeResult) -> String {
-    let unit = match result.unit {
-        Unit::Cluster => "clusters",
-        Unit::Product => "products",
-        Unit::Round => "rounds",
-    };
-    let mut page = format!(
-        "{} rounds, {:.0}% intervals over {} {unit}\n",
-        result.rows.used,
-        100.0 * result.level,
-        result.units
-    );
-    if let Some(first) = result.policies.first() {
-        page += &format!("The log itself earned {} a round.\n", text::number(&first.report.logged));
-    }
-    for PolicyResult { policy, report, .. } in &result.policies {
-        page += &format!("\n{}", estimates(policy, report));
-        let overlap = &report.overlap;
-        page += &format!(
-            "Overlap: {:.0} effective rounds ({:.1}%), mean weight {}, largest {:.1}, {:.1}% of rounds never shown\n",
-            overlap.effective_sample_size,
-            100.0 * overlap.effective_share,
-            text::number(&overlap.mean_weight),
-            overlap.largest_weight,
-            100.0 * overlap.zero_share
-        );
-    }
-    page + &format!("\n{}", comparisons(result)) + &text::notes(&result.notes)
-}
-
-fn estimates(policy: &str, report: &OpeReport) -> String {
-    let rows = report.estimates.iter().map(|row| {
-        let chosen = if row.tuned { "chosen by SLOPE" } else { "" };
-        [row.estimator.to_string(), text::number(&row.value), chosen.to_owned()]
-    });
-    output::table([&format!("VALUE OF {policy}"), "REWARD A ROUND", ""], rows)
-}
-
-fn comparisons(result: &OpeResult) -> String {
-    let rows = result.comparisons.iter().map(|c| {
-        let verdict = match c.verdict {
-            Verdict::Higher => format!("ship {}", c.policy),
-            Verdict::Lower => format!("keep {}", c.against.as_deref().unwrap_or("the log's policy")),
-            Verdict::Undecided => "the log cannot tell".to_owned(),
-        };
-        let against = c.against.clone().unwrap_or_else(|| "the log".into());
-        [format!("{} - {against}", c.policy), text::signed(&c.difference), verdict]
-    });
-    output::table(["DIFFERENCE (SNIPW)", "REWARD A ROUND", "VERDICT"], rows)
 }

@@ -122,7 +122,7 @@ fn warned(path: &Path, (rows, error): (RowReport, Option<RecordError>)) -> Resul
 }
 
 /// Prints a result as JSON, or as a page for people.
-pub fn show<T: Serialize>(result: &T, page: fn(&T) -> String, session: Session) -> Result<(), Stop> {
+pub fn show<T: Serialize>(result: &T, page: impl FnOnce(&T) -> String, session: Session) -> Result<(), Stop> {
     if session.json { output::print_json(result) } else { output::print(&page(result)) }?;
     Ok(())
 }
