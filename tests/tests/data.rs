@@ -166,12 +166,39 @@ fn the_papers_json_is_told_by_what_is_in_it() {
 }
 
 #[test]
+fn judgements_and_slates_are_checked_too() {
+    let room = room();
+    let rows = "p,x,y,left\np,y,x,x\nq,x,y,tie\nq,x,x,left\nq,x,y,nobody\nr,y,x,right\n";
+    let file = room.write("judged.csv", format!("product,left,right,winner\n{rows}"));
+    let found = room.adeval("--json data check").arg(&file).run().with_code(1).json();
+    let inventory = &found["inventory"];
+    assert_eq!((&found["table"], &found["rows"]["used"]), (&"judgements".into(), &4.into()));
+    assert_eq!((&inventory["products"], &inventory["entries"]), (&3.into(), &2.into()));
+    assert_eq!((&inventory["judges"], &inventory["pairs"]), (&1.into(), &serde_json::json!([3, 2])));
+    let reasons = found["rows"]["left_out"].as_array().unwrap().iter().map(|l| l["reason"].clone());
+    assert_eq!(reasons.collect::<Vec<_>>(), ["out_of_range", "same_creative"]);
+    let page = room.adeval("data check").arg(&file).run().with_code(1).stdout;
+    for word in ["a table of judgements", "entries", "2 of 3 pairs were asked about in one order only"] {
+        assert!(page.contains(word), "{word}:\n{page}");
+    }
+    let slates = "slate,position,creative,propensity,clicked,probability\ns,1,a,0.5,1,0.4\ns,2,b,0.5,0,0.4\nt,1,a,0.5,1,0.4\n";
+    let file = room.write("slates.csv", slates);
+    let found = room.adeval("--json data check").arg(file).run().with_code(1).json();
+    assert_eq!((&found["table"], &found["inventory"]["slates"]), (&"slates".into(), &2.into()));
+    assert!(found["broken"][0].as_str().unwrap().contains("1 slates lack one of the 2 positions"), "{found}");
+}
+
+#[test]
 fn a_check_counts_what_is_wrong_and_says_what_is_odd() {
     let room = room();
     let clean = room.adeval("--json data check").arg(fixture("decisions.csv")).run().done().json();
     assert_eq!((&clean["table"], &clean["rows"]["ignored"]), (&"decisions".into(), &Value::Null));
-    for (name, kind) in [("pairs.parquet", "pairs"), ("totals.jsonl", "totals"), ("policies.csv", "policies")]
-    {
+    for (name, kind) in [
+        ("pairs.parquet", "pairs"),
+        ("totals.jsonl", "totals"),
+        ("policies.csv", "policies"),
+        ("slates.parquet", "slates"),
+    ] {
         assert_eq!(room.adeval("--json data check").arg(fixture(name)).run().done().json()["table"], kind);
     }
     let mut text =

@@ -2,13 +2,15 @@
 
 use super::decisions::Decision;
 use super::error::Problem;
+use super::judgements::Judgements;
 use super::layout::{Layout, Shape};
 use super::pairs::JudgedPairs;
 use super::policies::Policies;
 use super::read::{Row, Table};
 use super::seen::Seen;
+use super::slates::SlateRows;
 use super::totals::CreativeTotals;
-use super::{decisions, error::Reason, pairs, policies, totals};
+use super::{decisions, error::Reason, judgements, pairs, policies, slates, totals};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -26,16 +28,25 @@ pub enum TableKind {
     Totals,
     /// Policies to be evaluated.
     Policies,
+    /// What judges said about entries' creatives.
+    Judgements,
+    /// A log of slates.
+    Slates,
 }
 
 impl TableKind {
     /// The kind that a file's columns are of: the one whose required columns are there.
     pub fn of(header: &[String]) -> Option<Self> {
         let has = |name: &str| header.iter().any(|h| h.trim() == name);
+        let begins = |prefix: &str| header.iter().any(|h| h.trim().starts_with(prefix));
         if has("left") && has("right") {
-            Some(Self::Pairs)
+            // Pairs are of creatives with clicks, judgements of entries.
+            let judged = (has("p_left") || has("winner")) && !has("left_clicks");
+            Some(if judged { Self::Judgements } else { Self::Pairs })
         } else if has("impressions") && has("clicks") {
             Some(Self::Totals)
+        } else if has("propensity") && has("slate") && begins("probability") {
+            Some(Self::Slates)
         } else if has("propensity") {
             Some(Self::Decisions)
         } else if has("probability") || has("score") {
@@ -57,12 +68,20 @@ pub struct Inventory {
     pub single: u64,
     /// Impressions in all; a decision is one.
     pub impressions: u64,
-    /// Clicks in all; absent for rewards that are no clicks, and for policies.
+    /// Clicks in all; absent for rewards that are no clicks, for policies and for judgements.
     pub clicks: Option<u64>,
     /// Smallest and largest propensity.
     pub propensity: Option<[f64; 2]>,
     /// Creatives without an impression.
     pub never_shown: u64,
+    /// Different entries, of judgements.
+    pub entries: Option<u64>,
+    /// Different judges.
+    pub judges: Option<u64>,
+    /// Pairs that were judged, and those that were asked about in one order only.
+    pub pairs: Option<[u64; 2]>,
+    /// Slates.
+    pub slates: Option<u64>,
     /// Rows whose repetition was not checked, since too many came before.
     pub unchecked: u64,
 }
@@ -74,6 +93,8 @@ pub struct Checked {
     pairs: JudgedPairs,
     totals: CreativeTotals,
     policies: Policies,
+    judgements: Judgements,
+    slates: SlateRows,
     shown: HashMap<Box<str>, HashMap<Box<str>, u64>>,
     ids: Seen,
     has: [bool; 3],
@@ -88,6 +109,8 @@ impl Checked {
             pairs: JudgedPairs::without_answers(),
             totals: CreativeTotals::default(),
             policies: Policies::default(),
+            judgements: Judgements::default(),
+            slates: SlateRows::default(),
             shown: HashMap::new(),
             ids: Seen::default(),
             has: [false; 3],
@@ -98,13 +121,22 @@ impl Checked {
     /// After the last row: what was there, and what rows that are right one by one get wrong together.
     pub fn finish(mut self) -> (Inventory, Option<String>) {
         let together = match self.kind {
-            TableKind::Policies => self.policies.complete(0.0).err(),
+            TableKind::Policies => self.policies.complete(0.0, None).err(),
+            TableKind::Slates => self.slates.holes(),
             _ => None,
         };
         let counts = self.shown.values();
         self.inventory.products = self.shown.len() as u64;
         self.inventory.creatives = counts.clone().map(|c| c.len() as u64).sum();
         self.inventory.single = counts.clone().filter(|c| c.len() == 1).count() as u64;
+        if self.kind == TableKind::Judgements {
+            self.inventory.entries = Some(self.judgements.entries.len() as u64);
+            self.inventory.judges = Some(self.judgements.judges.len() as u64);
+            self.inventory.pairs = Some(self.judgements.pairs());
+        }
+        if self.kind == TableKind::Slates {
+            self.inventory.slates = Some(self.slates.slates()[0] as u64);
+        }
         if self.kind == TableKind::Totals {
             self.inventory.never_shown = counts.flat_map(HashMap::values).filter(|n| **n == 0).count() as u64;
         }
@@ -130,6 +162,23 @@ impl Checked {
         *self.inventory.clicks.get_or_insert(0) += clicks;
     }
 
+    fn chance(&mut self, p: f64) {
+        let [low, high] = self.inventory.propensity.unwrap_or([p, p]);
+        self.inventory.propensity = Some([low.min(p), high.max(p)]);
+    }
+
+    /// A position of a slate. Slates may have no product: all are of one then.
+    fn slate(&mut self, row: &Row<'_>) -> Result<(), Problem> {
+        self.slates.row(row)?;
+        self.chance(row.number(slates::PROPENSITY)?);
+        if self.slates.clicks() {
+            self.click(row.zero_or_one(slates::CLICKED)? as u64);
+        }
+        let product = row.optional_name(slates::PRODUCT)?.unwrap_or_default();
+        self.show(&product, &row.name(slates::CREATIVE)?, 1);
+        Ok(())
+    }
+
     fn decision(&mut self, row: &Row<'_>) -> Result<(), Problem> {
         let [clicks, named, clustered] = self.has;
         let decision = Decision::of(row, clicks, named, clustered)?;
@@ -138,9 +187,7 @@ impl Checked {
         {
             return Err(decisions::repeated(row, id));
         }
-        let p = decision.propensity;
-        let [low, high] = self.inventory.propensity.unwrap_or([p, p]);
-        self.inventory.propensity = Some([low.min(p), high.max(p)]);
+        self.chance(decision.propensity);
         if clicks {
             self.click(decision.reward as u64);
         }
@@ -156,6 +203,8 @@ impl Table for Checked {
             TableKind::Pairs => &pairs::SHAPE,
             TableKind::Totals => &totals::SHAPE,
             TableKind::Policies => &policies::SHAPE,
+            TableKind::Judgements => &judgements::SHAPE,
+            TableKind::Slates => &slates::SHAPE,
         }
     }
 
@@ -168,6 +217,8 @@ impl Table for Checked {
             TableKind::Pairs => self.pairs.begin(layout),
             TableKind::Totals => self.totals.begin(layout),
             TableKind::Policies => self.policies.begin(layout),
+            TableKind::Judgements => self.judgements.begin(layout),
+            TableKind::Slates => self.slates.begin(layout),
         }
     }
 
@@ -196,6 +247,15 @@ impl Table for Checked {
                 self.show(&row.name(policies::PRODUCT)?, &row.name(policies::CREATIVE)?, 0);
                 Ok(())
             }
+            TableKind::Judgements => {
+                self.judgements.row(row)?;
+                let product = row.name(judgements::PRODUCT)?;
+                for entry in [judgements::LEFT, judgements::RIGHT] {
+                    self.show(&product, &row.name(entry)?, 0);
+                }
+                Ok(())
+            }
+            TableKind::Slates => self.slate(row),
         }
     }
 }

@@ -8,15 +8,15 @@ use adeval_eval::Question;
 use adeval_eval::comparison::krippendorff::Unit;
 use std::collections::{BTreeMap, HashSet};
 
-const PRODUCT: usize = 0;
-const LEFT: usize = 1;
-const RIGHT: usize = 2;
+pub(super) const PRODUCT: usize = 0;
+pub(super) const LEFT: usize = 1;
+pub(super) const RIGHT: usize = 2;
 const P_LEFT: usize = 3;
 const WINNER: usize = 4;
 const JUDGE: usize = 5;
 const SAMPLE: usize = 6;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     name: "judgements",
     columns: &[
         Column::required("product"),
@@ -75,6 +75,21 @@ impl Judgements {
             answers: answers.into_iter().map(verdict).collect(),
         };
         asked.into_iter().map(unit).collect()
+    }
+
+    /// Pairs that each judge was asked about, and those of them that were asked in one order only.
+    pub fn pairs(&self) -> [u64; 2] {
+        let mut found = [0; 2];
+        for questions in &self.questions {
+            let mut sides: BTreeMap<(usize, u32, usize, usize), u64> = BTreeMap::new();
+            for q in questions {
+                let pair = (q.product, q.sample, q.left.min(q.right), q.left.max(q.right));
+                *sides.entry(pair).or_default() += 1;
+            }
+            found[0] += sides.len() as u64;
+            found[1] += sides.values().filter(|asked| **asked == 1).count() as u64;
+        }
+        found
     }
 
     fn answer(&self, row: &Row<'_>, left: &str, right: &str) -> Result<f64, Problem> {

@@ -14,7 +14,8 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Reads the whole file, past rows that cannot be used, and counts what is wrong by reason, each with
 its first place. The table is told from the columns: left and right are pairs, impressions and
-clicks are creative totals, propensity is a bandit log, probability or score are policies.
+clicks are creative totals, propensity is a bandit log (with slate and probability one of slates),
+probability or score are policies; left and right with an answer and without clicks are judgements.
 docs/logs.md has the columns of each.
 
 Exit codes: 0 all can be used (remarks may be there), 1 some of it cannot.
@@ -87,11 +88,16 @@ fn remarks(table: TableKind, rows: &RowReport, found: &Inventory) -> Vec<String>
             found.single, found.products
         ));
     }
+    if let Some([pairs, single]) = found.pairs.filter(|[_, single]| *single > 0) {
+        remarks.push(format!(
+            "{single} of {pairs} pairs were asked about in one order only: a judge's liking for a side cannot be told from its taste"
+        ));
+    }
     if found.never_shown > 0 {
         remarks.push(format!("{} creatives have no impression", found.never_shown));
     }
     // A log of one product is resampled by rounds.
-    let by_rounds = table == TableKind::Decisions && found.products == 1;
+    let by_rounds = matches!(table, TableKind::Decisions | TableKind::Slates) && found.products == 1;
     if found.products > 0 && found.products < 30 && table != TableKind::Policies && !by_rounds {
         remarks.push(format!(
             "{} products are few: intervals over products are rough below some 30",
@@ -136,6 +142,8 @@ fn page(result: &CheckedFile) -> String {
         TableKind::Pairs => "judged pairs",
         TableKind::Totals => "creative totals",
         TableKind::Policies => "policies",
+        TableKind::Judgements => "judgements",
+        TableKind::Slates => "slates",
     };
     let mut page = format!("{}: a table of {table}\n\n", result.file);
     let line = |name: &str, value: String| [name.to_owned(), value];
@@ -143,10 +151,17 @@ fn page(result: &CheckedFile) -> String {
         line("rows", rows.read.to_string()),
         line("that can be used", rows.used.to_string()),
         line("products", found.products.to_string()),
-        line("with one creative only", found.single.to_string()),
-        line("creatives", found.creatives.to_string()),
     ];
-    if result.table != TableKind::Policies {
+    if let (Some(entries), Some(judges), Some([pairs, _])) = (found.entries, found.judges, found.pairs) {
+        lines.extend(
+            [("entries", entries), ("judges", judges), ("pairs", pairs)].map(|(n, v)| line(n, v.to_string())),
+        );
+    } else {
+        lines.extend(found.slates.map(|slates| line("slates", slates.to_string())));
+        lines.push(line("with one creative only", found.single.to_string()));
+        lines.push(line("creatives", found.creatives.to_string()));
+    }
+    if !matches!(result.table, TableKind::Policies | TableKind::Judgements) {
         lines.push(line("impressions", found.impressions.to_string()));
     }
     lines.extend(found.clicks.map(|clicks| line("clicks", clicks.to_string())));
