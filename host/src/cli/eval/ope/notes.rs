@@ -88,18 +88,18 @@ fn of_model(found: &[PolicyResult], policies: &Policies, fit: Option<&CrossFit>)
     notes
 }
 
-fn of_weights(policies: &Policies) -> Option<String> {
+fn of_weights(policies: &Policies) -> Vec<String> {
+    let mut notes = Vec::new();
     if policies.balanced() {
-        let note = "Balanced IPW is as right as the classifier behind balanced_weight is calibrated";
-        return Some(note.into());
+        notes.push("Balanced IPW is as right as the classifier behind balanced_weight is calibrated".into());
     }
-    match (policies.embedded(), policies.logging()) {
-        (true, None) => Some(
+    if policies.embedded() && policies.logging().is_none() {
+        notes.push(
             "MIPW needs the logging policy's chance of every creative: put that policy into the file, and name it with --logging"
                 .into(),
-        ),
-        _ => None,
+        );
     }
+    notes
 }
 
 fn of_bounds(limits: &Limits, interval: Interval) -> Option<String> {
