@@ -84,7 +84,7 @@ fn page(compared: &Comparison) -> String {
     let runs = compared.groups.first().map_or(0, |group| group.runs);
     let level = 100.0 * compared.level;
     page += &format!(
-        "{runs} trainings a group, paired; shares in percent, KL from the start in nats an answer; {level:.0}% intervals over trainings, not corrected for their number.\n"
+        "{runs} trainings a group, paired; shares in percent, KL from the start in nats an answer. {level:.0}%\nintervals over trainings, not corrected for their number.\n"
     );
     if known.iter().any(|(_, title)| title.ends_with('*')) {
         page += "* In a synthetic market, of which neither policy nor judge knows.\n";
@@ -98,12 +98,12 @@ fn rewards_page(compared: &RewardComparison) -> String {
     let truth = compared.models.iter().any(|model| model.true_order.is_some());
     let columns = if truth { 7 } else { 6 };
     let rows = compared.models.iter().map(|model| {
-        let share = |estimate: &Estimate| half("share", estimate);
+        let share = |estimate: &Estimate| tenths(estimate);
         let maybe = |estimate: &Option<Estimate>| estimate.as_ref().map_or_else(|| "-".to_owned(), share);
         let cells = [
             model.id.clone(),
             share(&model.accuracy),
-            model.behind.as_ref().map_or_else(|| "-".to_owned(), |behind| short("share", behind)),
+            maybe(&model.behind),
             share(&model.share_of_ceiling),
             maybe(&model.swap_consistency),
             share(&model.ece),
@@ -113,7 +113,7 @@ fn rewards_page(compared: &RewardComparison) -> String {
     });
     let mut page = output::table_of(head.into_iter().take(columns), rows);
     page += &format!(
-        "\n{} trainings; in percent; {:.0}% intervals over trainings, not corrected for their number. Behind: accuracy less that of\nthe first model, paired by training.\n",
+        "\n{} trainings; in percent; {:.0}% intervals over trainings, not corrected for their number. Behind:\naccuracy less that of the first model, paired by training.\n",
         compared.runs,
         100.0 * compared.level
     );
@@ -127,6 +127,15 @@ fn rewards_page(compared: &RewardComparison) -> String {
         page += &format!("{synthetic}\n");
     }
     page
+}
+
+/// A share in percent with half of its interval, to a tenth: seven of them stand in a row.
+fn tenths(estimate: &Estimate) -> String {
+    let value = format!("{:.1}", 100.0 * estimate.value);
+    match estimate.high {
+        Some(high) => format!("{value} ±{:.1}", 100.0 * (high - estimate.value)),
+        None => value,
+    }
 }
 
 /// Keys of metrics and their titles.
