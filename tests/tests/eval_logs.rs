@@ -207,7 +207,9 @@ fn other_intervals_and_weights_are_rows_where_the_log_has_what_they_need() {
     );
     call("--largest-weight 1").run().refused(1, &["importance weight", "[0, 1]"]);
     call("--reward-range 0,0.5").run().refused(1, &["reward is 1", "[0, 0.5]"]);
-    call("--reward-range 1").run().refused(2, &["two numbers"]);
+    // A wrong command line is answered by the parser, with a line about --help.
+    let wrong = call("--reward-range 1").run().with_code(2);
+    assert!(wrong.stderr.contains("two numbers"), "{wrong:?}");
     call("--logging nobody").run().refused(1, &["no policy \"nobody\"", "log, new"]);
     call("--logging new").run().refused(1, &["line 2", "propensity", "--logging"]);
 }
