@@ -104,7 +104,7 @@ pub fn write(variables: &BTreeMap<String, Var>, file: &Path) -> Result<()> {
         .map_err(|error| PluginError::new(ErrorKind::Io, error.to_string()))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// `MissingWeights`, `BadWeights`.
