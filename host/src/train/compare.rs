@@ -139,18 +139,28 @@ pub fn compare(groups: &[Group], level: f64) -> Result<Comparison, TrainError> {
             Some(difference(&values(group, metric, last)?, &values(group, metric, 0)?, level))
         }),
     });
-    let mut differences = Vec::new();
-    for (at, first) in groups.iter().enumerate() {
-        for second in &groups[at + 1..] {
-            let last = of_metrics(|metric| {
-                let last = shape(first).1.checked_sub(1)?;
-                Some(difference(&values(first, metric, last)?, &values(second, metric, last)?, level))
-            });
-            differences.push(Difference { first: first.name.clone(), second: second.name.clone(), last });
-        }
-    }
+    let last = |group: &Group, metric: &str| values(group, metric, shape(group).1.checked_sub(1)?);
+    let differences = differences(groups, level, last);
     let equal_kl = EqualKl::of(groups, level);
     Ok(Comparison { level, groups: results.collect(), differences, equal_kl })
+}
+
+/// Each group against the later ones, by the metrics that both have values of, one a training.
+fn differences(
+    groups: &[Group],
+    level: f64,
+    values: impl Fn(&Group, &str) -> Option<Vec<f64>>,
+) -> Vec<Difference> {
+    let pairs = groups
+        .iter()
+        .enumerate()
+        .flat_map(|(at, first)| groups[at + 1..].iter().map(move |second| (first, second)));
+    let pair = |(first, second): (&Group, &Group)| Difference {
+        first: first.name.clone(),
+        second: second.name.clone(),
+        last: of_metrics(|metric| Some(difference(&values(first, metric)?, &values(second, metric)?, level))),
+    };
+    pairs.map(pair).collect()
 }
 
 /// The metrics that have a value.

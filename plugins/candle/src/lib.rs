@@ -1,6 +1,6 @@
-//! What plugins share that run candle models: [`device`]s and [`checkpoint`]s by name, what was seen ([`eyes`]), the [`Precision`] of weights, what models
-//! say as the contract's classes of error ([`plugin_error`]), the trainable half of prompt generators ([`policy`]), and what is set
-//! and kept of any [`training`], of an adapter of a [`llava`] or of a [`whole`] model.
+//! What plugins share that run candle models: [`device`]s and [`checkpoint`]s by name, a [`llava`] with its adapter and what it has
+//! seen ([`eyes`]), the [`Precision`] of weights, what models say as the contract's classes of error ([`plugin_error`]), the trainable
+//! half of prompt generators ([`policy`]), and what is set and kept of any [`training`], of a [`whole`] model too.
 
 pub mod checkpoint;
 pub mod device;

@@ -1,13 +1,14 @@
-//! Where a LLaVA and an adapter of it are.
+//! Where a LLaVA and an adapter of it are, and what it is loaded with.
 
 use std::path::{Path, PathBuf};
 
-use adeval_models::llava::Llava;
 use adeval_models::llava::config::ImageToken;
-use adeval_sdk::{Environment, ErrorKind, PluginError, Result};
+use adeval_models::llava::{Llava, LoadOptions};
+use adeval_sdk::{CallContext, Environment, ErrorKind, PluginError, Result};
+use candle_core::{DType, Device};
 
-use crate::checkpoint;
 use crate::policy::Names;
+use crate::{Precision, checkpoint, device};
 
 /// What PEFT calls the layers of the language model: within transformers from 4.52 on, within older ones, within the original code.
 const OF_TRANSFORMERS: &[&str] = &[
@@ -38,7 +39,42 @@ pub struct Place {
     pub adapter: Option<PathBuf>,
 }
 
+/// What a LLaVA is loaded with, once it was told what that takes.
+pub struct Opened {
+    device: Device,
+    /// The type of the weights.
+    pub dtype: DType,
+    tower: Option<PathBuf>,
+}
+
+impl Opened {
+    /// For a model whose chat template may be another than its checkpoint's.
+    pub fn options<'a>(&'a self, template: Option<&'a str>) -> LoadOptions<'a> {
+        LoadOptions { device: self.device.clone(), dtype: self.dtype, tower: self.tower.as_deref(), template }
+    }
+}
+
 impl Place {
+    /// Opens the device, finds the tower of a checkpoint that only names it, and tells what loading both takes.
+    ///
+    /// # Errors
+    /// As [`checkpoint::announce`], `InvalidParameters` for a precision that the device does not have, `Cancelled`.
+    pub fn open(
+        &self,
+        precision: Precision,
+        tower: Option<&str>,
+        environment: &Environment,
+        cx: &CallContext<'_>,
+    ) -> Result<Opened> {
+        let device = device::open(&environment.device)?;
+        let dtype = precision.on(&device)?;
+        let tower = tower.map(checkpoint::find).transpose()?;
+        let paths = std::iter::once(self.checkpoint.as_path()).chain(tower.as_deref());
+        checkpoint::announce(paths, None, &environment.device, dtype, cx)?;
+        cx.check()?;
+        Ok(Opened { device, dtype, tower })
+    }
+
     /// What the parameters `checkpoint` and `adapter` name, or the weights of the host; `wanted` says what that should be. An adapter's
     /// folder in place of a checkpoint's says itself what it is an adapter of.
     ///

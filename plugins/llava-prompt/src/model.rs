@@ -6,7 +6,7 @@ use adeval_candle::eyes::Eyes;
 use adeval_candle::llava::{Place, names};
 use adeval_candle::policy::{LoraPolicy, Names};
 use adeval_candle::training::Train;
-use adeval_candle::{checkpoint, device, plugin_error, whole};
+use adeval_candle::{plugin_error, whole};
 use adeval_models::llava::{Llava, LoadOptions};
 use adeval_models::lora::LoraConfig;
 use adeval_sdk::prelude::*;
@@ -56,15 +56,9 @@ impl Model {
         place: &Place,
         cx: &CallContext<'_>,
     ) -> Result<Self> {
-        let device = device::open(&environment.device)?;
-        let dtype = parameters.precision.on(&device)?;
+        let opened = place.open(parameters.precision, parameters.vision_tower.as_deref(), environment, cx)?;
+        let options = opened.options(parameters.template.as_deref());
         let Place { checkpoint: path, adapter } = place;
-        let tower = parameters.vision_tower.as_deref().map(checkpoint::find).transpose()?;
-        let paths = std::iter::once(path.as_path()).chain(tower.as_deref());
-        checkpoint::announce(paths, None, &environment.device, dtype, cx)?;
-        cx.check()?;
-        let template = parameters.template.as_deref();
-        let options = LoadOptions { device, dtype, tower: tower.as_deref(), template };
         match parameters.train {
             Train::All => Self::whole(path, &options, adapter.as_deref(), cx),
             Train::Adapter => Self::adapted(path, &options, adapter.as_deref(), parameters),

@@ -8,7 +8,7 @@ use adeval_candle::llava::{Place, names};
 use adeval_candle::policy::{Learner, Names, read_adapter};
 use adeval_candle::training::Train;
 use adeval_candle::whole::{self, Origin};
-use adeval_candle::{checkpoint, device, plugin_error, unsaved};
+use adeval_candle::{plugin_error, unsaved};
 use adeval_models::llava::grid::Extent;
 use adeval_models::llava::reward::{
     HeadSource, Judgement, Label, Learning, LlavaReward as Judge, Losses, Orders, Pair, Questions, SIDE,
@@ -89,22 +89,16 @@ impl Model {
         questions: Questions,
         cx: &CallContext<'_>,
     ) -> Result<Self> {
-        let device = device::open(&environment.device)?;
-        let dtype = parameters.precision.on(&device)?;
+        let opened = place.open(parameters.precision, parameters.vision_tower.as_deref(), environment, cx)?;
+        let options = opened.options(parameters.template.as_deref());
         let Place { checkpoint: path, adapter } = place;
-        let tower = parameters.vision_tower.as_deref().map(checkpoint::find).transpose()?;
-        let paths = std::iter::once(path.as_path()).chain(tower.as_deref());
-        checkpoint::announce(paths, None, &environment.device, dtype, cx)?;
-        cx.check()?;
         let values = Llava::values(path).map_err(plugin_error)?;
-        let template = parameters.template.as_deref();
-        let options = LoadOptions { device, dtype, tower: tower.as_deref(), template };
         match parameters.train {
             Train::All => {
                 if let Some(adapter) = adapter {
                     return Err(whole::no_adapter(adapter));
                 }
-                cx.progress(0.0, &whole::plan(values, dtype, BYTES, "weights, gradient and moments")?);
+                cx.progress(0.0, &whole::plan(values, opened.dtype, BYTES, "weights, gradient and moments")?);
                 Self::whole(path, &options, parameters, questions, values)
             }
             Train::Adapter => {

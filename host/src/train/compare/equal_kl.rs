@@ -2,7 +2,7 @@
 //! better one; what a method buys with its distance shows at the same distance (Gao, Schulman and Hilton, "Scaling laws for reward model
 //! overoptimization", 2023).
 
-use super::{Difference, Group, METRICS, difference, mean};
+use super::{Difference, Group, differences, mean, of_metrics};
 use crate::train::rl::RlResult;
 use adeval_eval::Estimate;
 use schemars::JsonSchema;
@@ -35,25 +35,15 @@ impl EqualKl {
         if kl <= 0.0 {
             return None;
         }
+        // The divergence itself is the same for all there.
         let values = |group: &Group, metric: &str| -> Option<Vec<f64>> {
-            group.runs.iter().map(|run| at(run, kl, metric)).collect()
+            group.runs.iter().map(|run| at(run, kl, metric)).collect::<Option<_>>().filter(|_| metric != KL)
         };
-        let all = |of: &dyn Fn(&str) -> Option<Estimate>| -> BTreeMap<String, Estimate> {
-            let names = METRICS.iter().filter(|(metric, _)| *metric != KL);
-            names.filter_map(|(metric, _)| Some(((*metric).to_owned(), of(metric)?))).collect()
-        };
-        let means = groups
-            .iter()
-            .map(|group| (group.name.clone(), all(&|metric| Some(mean(&values(group, metric)?, level)))));
-        let mut differences = Vec::new();
-        for (place, first) in groups.iter().enumerate() {
-            for second in &groups[place + 1..] {
-                let last =
-                    all(&|metric| Some(difference(&values(first, metric)?, &values(second, metric)?, level)));
-                differences.push(Difference { first: first.name.clone(), second: second.name.clone(), last });
-            }
-        }
-        Some(Self { kl, groups: means.collect(), differences })
+        let means = groups.iter().map(|group| {
+            let means = of_metrics(|metric| Some(mean(&values(group, metric)?, level)));
+            (group.name.clone(), means)
+        });
+        Some(Self { kl, groups: means.collect(), differences: differences(groups, level, values) })
     }
 }
 
